@@ -1,0 +1,201 @@
+"""Runs on disk: one folder a run, `manifest.json` and append-only `records.jsonl`.
+
+A run is what one arm did on one question set. Its id is a fingerprint of everything that
+could change an answer, so a run is continued or reused and never mixed. A comparison is a
+folder of its own that names the runs it read. Nothing here calls a model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graft.errors import BadInput, NoSpaceLeft
+from graft.types import Exposure, Question, Record
+
+__all__ = [
+    "ArmRun",
+    "Comparand",
+    "RunManifest",
+    "append_lines",
+    "question_from_json",
+    "read_run",
+    "write_atomically",
+]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunManifest:
+    """What made a run: `weights` names checkpoint and export, shared by all arms.
+
+    `adapter` is the adapter's fingerprint or empty; `not_applicable` is the reason why the
+    arm could not be built (the run then has no records); `build_seconds` is the wall time of
+    everything the arm alone needs (index, training, export), `storage_bytes` what it keeps.
+    """
+
+    run_id: str
+    arm: str
+    control: bool
+    base_model: str
+    weights: str
+    generator: str
+    contract: str
+    questions: str
+    corpus: str
+    adapter: str = ""
+    uses_index: bool = False
+    effort: str = "quick"
+    seed: int = 7
+    options: Mapping[str, Any] = field(default_factory=dict)
+    build_seconds: float = 0.0
+    storage_bytes: int = 0
+    started: str = ""
+    not_applicable: str = ""
+    adapter_changes_answers: bool | None = None
+    schema: int = SCHEMA
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRun:
+    """A run read back: quality records and the records of the latency pass."""
+
+    manifest: RunManifest
+    records: tuple[Record, ...]
+    latency: tuple[Record, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparand:
+    """All that a verdict is made of: the questions asked, their exposure, and the runs.
+
+    `passages` maps the passage ids that occur in records to their shown text, for the report.
+    `flags` were raised before any answer (leakage, missing `dev`, skipped documents);
+    `blockers` forbid a recommendation. `settings` are the derived values that were printed.
+    """
+
+    base_model: str
+    created: str
+    questions: tuple[Question, ...]
+    exposure: Mapping[str, Exposure]
+    runs: tuple[ArmRun, ...]
+    passages: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
+    margin: float = 0.05
+    seed: int = 7
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or leave the old one.
+
+    Raises:
+        NoSpaceLeft: the disk is full; the old file stands unchanged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise_no_space(error, path)
+        raise
+
+
+def append_lines(path: Path, records: Iterable[Record]) -> None:
+    """Append records, one line each, and flush them to the disk.
+
+    Raises:
+        NoSpaceLeft: the disk is full; the lines before stay readable.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(item.to_json(), ensure_ascii=False) + "\n" for item in records)
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        os.truncate(path, size)
+        raise_no_space(error, path)
+        raise
+
+
+def raise_no_space(error: OSError, path: Path) -> None:
+    """Turn "no space left on device" into our error; return for every other one."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise NoSpaceLeft(
+            "no space left on the disk",
+            where=str(path),
+            why=str(error),
+            next_step="free some space and run the same command again; it continues",
+        ) from error
+
+
+def read_run(folder: Path) -> ArmRun:
+    """Read a run folder; a line cut short by a crash at the end of a file is dropped.
+
+    Raises:
+        BadInput: the folder holds no run or one of a newer schema.
+    """
+    path = folder / "manifest.json"
+    if not path.exists():
+        raise BadInput(
+            "no such run",
+            where=str(folder),
+            why="manifest.json is missing",
+            next_step="graft compare",
+        )
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if data.get("schema", 0) > SCHEMA:
+        raise BadInput(
+            "the run was written by a newer Graft",
+            where=str(path),
+            why=f"schema {data['schema']}, this version reads up to {SCHEMA}",
+            next_step="upgrade Graft",
+        )
+    known = {item.name for item in dataclasses.fields(RunManifest)}
+    manifest = RunManifest(**{key: value for key, value in data.items() if key in known})
+    return ArmRun(
+        manifest, read_records(folder / "records.jsonl"), read_records(folder / "latency.jsonl")
+    )
+
+
+def read_records(path: Path) -> tuple[Record, ...]:
+    """Read the records of a file, none where it does not exist."""
+    if not path.exists():
+        return ()
+    records = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(Record.from_json(json.loads(line)))
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise BadInput(
+                "a record cannot be read",
+                where=f"{path}:{number}",
+                why=str(error),
+                next_step="remove that line and run graft compare again; it asks the question anew",
+            ) from error
+    return tuple(records)
+
+
+def question_from_json(data: Mapping[str, Any]) -> Question:
+    """Read a stored question back (lists become tuples)."""
+    values = {name: data[name] for name in Question.__slots__ if name in data}
+    for name in ("answers", "doc_ids", "tags"):
+        values[name] = tuple(values.get(name, ()))
+    return Question(**values)
