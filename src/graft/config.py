@@ -136,7 +136,7 @@ def parse_config(text: str, where: str = "graft.toml") -> Config:
 
 def _read(cls: type[T], data: Mapping[str, Any], prefix: str, problems: list[str]) -> T:
     hints = get_type_hints(cls)
-    known = {item.name for item in fields(cls)}
+    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = prefix + key

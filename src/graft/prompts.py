@@ -25,8 +25,8 @@ _SPECIAL = re.compile(
     re.IGNORECASE,
 )
 _DECLINE_PATTERNS = re.compile(
-    r"\b(?:documents?|passages?|context|text|information provided)\s+(?:do(?:es)? not|don't|doesn't)"
-    r"\s+(?:say|state|mention|contain|provide|specify|include)"
+    r"\b(?:documents?|passages?|context|text|information provided)"
+    r"\s+(?:do(?:es)? not|don't|doesn't)\s+(?:say|state|mention|contain|provide|specify|include)"
     r"|\b(?:i )?(?:do not|don't|cannot|can't) (?:know|answer)\b"
     r"|\bnot (?:stated|mentioned|specified|given|provided|in the documents?)\b"
     r"|\bno information\b|\b(?:unanswerable|unable to answer)\b",
