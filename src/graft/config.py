@@ -62,6 +62,7 @@ class TrainConfig:
     """LoRA and its schedule; 0 means "derive it from data and effort"."""
 
     rank: int = 16
+    targets: str = "all-linear"
     alpha: int = 32
     learning_rate: float = 0.0
     epochs: int = 0

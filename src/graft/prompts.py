@@ -20,7 +20,8 @@ __all__ = ["PromptContract", "neutralise"]
 LAYOUT_VERSION = 1
 
 _SPECIAL = re.compile(
-    r"<\|[^|<>\n]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk)>|\[/?INST\]|<</?SYS>>"
+    r"<\|[^|<>\n]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk|repo_?name|file_sep|filename|gh_stars)>"
+    r"|<(?:issue|jupyter)_[a-z]{1,12}>|<empty_output>|\[/?INST\]|<</?SYS>>"
     r"|<(?:start|end)_of_turn>|<｜[^｜<>\n]{1,40}｜>",
     re.IGNORECASE,
 )

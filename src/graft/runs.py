@@ -8,7 +8,6 @@ folder of its own that names the runs it read. Nothing here calls a model.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graft.errors import BadInput, NoSpaceLeft
+from graft.errors import BadInput
+from graft.files import raise_no_space, write_atomically
 from graft.types import Exposure, Question, Record
 
 __all__ = [
@@ -95,23 +95,6 @@ class Comparand:
     seed: int = 7
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a whole file or leave the old one.
-
-    Raises:
-        NoSpaceLeft: the disk is full; the old file stands unchanged.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise_no_space(error, path)
-        raise
-
-
 def append_lines(path: Path, records: Iterable[Record]) -> None:
     """Append records, one line each, and flush them to the disk.
 
@@ -130,17 +113,6 @@ def append_lines(path: Path, records: Iterable[Record]) -> None:
         os.truncate(path, size)
         raise_no_space(error, path)
         raise
-
-
-def raise_no_space(error: OSError, path: Path) -> None:
-    """Turn "no space left on device" into our error; return for every other one."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise NoSpaceLeft(
-            "no space left on the disk",
-            where=str(path),
-            why=str(error),
-            next_step="free some space and run the same command again; it continues",
-        ) from error
 
 
 def read_run(folder: Path) -> ArmRun:

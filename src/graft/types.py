@@ -28,6 +28,7 @@ __all__ = [
     "Score",
     "Section",
     "Split",
+    "TrainingRow",
     "Where",
     "fingerprint",
 ]
@@ -134,6 +135,25 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One prompt and the answer to learn; only the answer is learned.
+
+    `kind` is "closed" (question alone), "context" (passages with the gold one), "no_gold"
+    (passages without it, answer: the decline sentence), "cloze" or "section" (running text of
+    a document). `gold_doc_id` is the document that the answer comes from, `doc_ids` are all
+    whose text stands in the row.
+    """
+
+    id: str
+    kind: str
+    messages: tuple[Message, ...]
+    answer: str
+    question_id: str = ""
+    gold_doc_id: str = ""
+    doc_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""The border of the command line: every exception becomes four lines and an exit code.
+
+Each command runs inside `border`. What Graft foresaw is shown as it stands; what it did not
+foresee is written with its traceback to a log file that is named. Nothing passes silently.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from graft.cli.session import Session
+from graft.errors import GraftError
+
+__all__ = ["INTERRUPTED", "border"]
+
+INTERRUPTED = "interrupted; run the same command again to continue"
+
+
+@contextmanager
+def border(session: Session) -> Iterator[None]:
+    """Run a command; end it with the exit code that its failure stands for."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except KeyboardInterrupt:
+        session.complain(INTERRUPTED)
+        raise typer.Exit(130) from None
+    except GraftError as error:
+        session.complain(_with_traceback(error, session.verbose))
+        raise typer.Exit(error.exit_code) from error
+    except Exception as error:  # noqa: BLE001 - the border: it becomes a log file and exit 1
+        session.complain(_with_traceback(_unforeseen(error, session.folder), session.verbose))
+        raise typer.Exit(1) from error
+    finally:
+        session.sign.end()
+
+
+def _with_traceback(error: GraftError, verbose: bool) -> str:
+    if not verbose:
+        return str(error)
+    return "".join(traceback.format_exception(error.__cause__ or error)) + str(error)
+
+
+def _unforeseen(error: Exception, folder: Path | None) -> GraftError:
+    """Return an unexpected exception in our form, its traceback written to a log file."""
+    log = _write_log("".join(traceback.format_exception(error)), folder)
+    found = GraftError(
+        "Graft failed in a way that it did not foresee",
+        where=str(log) if log else "no log file could be written",
+        why=f"{type(error).__name__}: {error}",
+        next_step="graft doctor   or run the command again with -v to see the traceback",
+    )
+    found.__cause__ = error
+    return found
+
+
+def _write_log(text: str, folder: Path | None) -> Path | None:
+    name = f"graft-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    for place in (_workspace_logs(folder), Path(tempfile.gettempdir())):
+        if place is None:
+            continue
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(text, encoding="utf-8")
+        except OSError:
+            continue
+        return place / name
+    return None
+
+
+def _workspace_logs(folder: Path | None) -> Path | None:
+    """Return the log folder of the workspace around a folder, without opening it."""
+    start = (folder or Path.cwd()).resolve()
+    for place in (start, *start.parents):
+        if (place / "graft.toml").is_file():
+            return place / ".graft" / "logs"
+    return None

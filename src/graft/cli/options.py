@@ -1,0 +1,68 @@
+"""Options that more than one command takes, each spelled and explained once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graft.config import Effort
+from graft.errors import UsageError
+
+__all__ = [
+    "ArmsOption",
+    "EffortOption",
+    "JsonOption",
+    "LimitOption",
+    "QuietOption",
+    "VerboseOption",
+    "WorkspaceOption",
+    "split_names",
+]
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the result.")]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")
+]
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        metavar="PATH",
+        envvar="GRAFT_WORKSPACE",
+        help="The workspace; else the one around the current folder.",
+    ),
+]
+EffortOption = Annotated[
+    Effort,
+    typer.Option("--effort", help="How much time to spend; every derived value is printed."),
+]
+ArmsOption = Annotated[
+    str, typer.Option("--arms", metavar="A,B", help="Only these arms, separated by commas.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most so many test questions.")
+]
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Return the names of a comma-separated list; none for an empty text.
+
+    >>> split_names("base, rag")
+    ('base', 'rag')
+
+    Raises:
+        UsageError: a name is missing between two commas.
+    """
+    if not text:
+        return ()
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise UsageError(
+            "a name is missing in a list", where=text, why="names are separated by single commas"
+        )
+    return names

@@ -1,0 +1,212 @@
+"""Rows with passages: what our own retriever finds, gold and distractors, shared by questions.
+
+Several questions are put to one context, because a context is dear to compute and a question
+is cheap: those that it answers, and neighbours that it does not answer, which learn to
+decline. The retriever sees the corpus without the documents kept out and without the pair of
+the question itself; for half of the contexts without any wording of its fact, so that the
+model learns to read passages and not only to copy the answer of a similar pair.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from graft.prompts import PromptContract, neutralise
+from graft.retrieve import Retriever
+from graft.types import Message, Passage, Question, TrainingRow, Where, fingerprint
+
+__all__ = ["ContextBuilder"]
+
+QUESTIONS_PER_CONTEXT = 6
+DECLINE_SHARE = 0.3  # of the rows with passages; more made small models decline too readily
+NEAR_SHARE = 0.7  # of the declined questions are about a document that is shown
+Count = Callable[[Sequence[Message]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class ContextBuilder:
+    """Builds rows with passages; `passages` and `pairs` are what serving will show.
+
+    `wordings` maps a fact to the ids of its training questions, `by_document` a document to
+    its passages.
+    """
+
+    retriever: Retriever
+    contract: PromptContract
+    kept_out: frozenset[str]
+    passages: int
+    pairs: int
+    prompt_tokens: int
+    seed: int
+    wordings: Mapping[str, frozenset[str]]
+    by_document: Mapping[str, Sequence[Passage]]
+
+    def rows(
+        self, questions: Sequence[Question], budget: int | None, count: Count, max_tokens: int
+    ) -> tuple[list[TrainingRow], int]:
+        """Return rows within a token budget and the number of questions left unused."""
+        chosen = random.Random(self.seed)
+        groups = self._groups(questions, chosen)
+        rows: list[TrainingRow] = []
+        spent, used = 0, 0
+        for number, group in enumerate(groups):
+            if budget is not None and spent >= budget:
+                break
+            context = self._context(group, number, chosen, count)
+            made = self._ask(group, context, questions, chosen)
+            made = [row for row in made if _tokens(row, count) <= max_tokens]
+            if not made:
+                continue
+            shared = count([*made[0].messages[:-1], Message("user", "")])
+            text = count([Message("user", self.contract.context_text(context))])
+            spent += shared + text
+            spent += sum(max(8, _tokens(row, count) - shared - text) for row in made)
+            used += len(group)
+            rows += made
+        return rows, len(questions) - used
+
+    def dev_rows(
+        self, questions: Sequence[Question], count: Count, max_tokens: int
+    ) -> list[TrainingRow]:
+        """Return rows as serving would build them: whatever the retriever finds, nothing forced."""
+        found = self.retriever.find_many(
+            [item.question for item in questions], self.passages, self.pairs, Where()
+        )
+        rows = []
+        for item, (hits, _) in zip(questions, found, strict=True):
+            passages = self._fit([hit.passage for hit in hits], item.question, count)
+            row = self._row(item, passages, answered=_answers(item, passages))
+            if _tokens(row, count) <= max_tokens:
+                rows.append(row)
+        return rows
+
+    def _groups(self, questions: Sequence[Question], chosen: random.Random) -> list[list[Question]]:
+        """Group questions that one passage answers; those without one join their document."""
+        groups: dict[tuple[str, str], list[Question]] = defaultdict(list)
+        homeless: list[Question] = []
+        for item in questions:
+            gold = self._gold(item)
+            if gold is None:
+                homeless.append(item)
+            else:
+                groups[(gold.doc_id, gold.id)].append(item)
+        for item in homeless:
+            own = [key for key in groups if key[0] in (item.group, *item.doc_ids)]
+            groups[chosen.choice(own) if own else (item.group, "")].append(item)
+        cut = []
+        for members in groups.values():
+            members.sort(key=lambda item: (not item.answers, item.id))
+            wanted = -(-len(members) // QUESTIONS_PER_CONTEXT)
+            cut += [members[start::wanted] for start in range(wanted)]
+        chosen.shuffle(cut)
+        return cut
+
+    def _gold(self, item: Question) -> Passage | None:
+        """Return the passage that answers a question; of several the one most like it."""
+        found = [
+            passage
+            for doc_id in item.doc_ids
+            for passage in self.by_document.get(doc_id, ())
+            if _answers(item, [passage])
+        ]
+        words = set(_plain(item.question).split())
+        return max(
+            found, key=lambda passage: len(words & set(_plain(passage.shown).split())), default=None
+        )
+
+    def _context(
+        self, group: Sequence[Question], number: int, chosen: random.Random, count: Count
+    ) -> list[Passage]:
+        """Return the passages for a group: found for one of its questions, gold at any place."""
+        lead = next((item for item in group if item.answers), group[0])
+        own = {item.id for item in group}
+        if number % 2:
+            facts = {item.fact for item in group if item.fact}
+            own = own.union(*(self.wordings[fact] for fact in facts if fact in self.wordings))
+        where = Where(self.kept_out, frozenset(own))
+        hits, _ = self.retriever.find(lead.question, self.passages, self.pairs, where)
+        passages = [hit.passage for hit in hits]
+        if lead.answers and not _answers(lead, passages):
+            passages = self._with_gold(lead, passages)
+        documents = [item for item in passages if item.kind == "document"]
+        pairs = [item for item in passages if item.kind == "pair"]
+        if number % 3 == 0:
+            chosen.shuffle(documents)
+        longest = max((item.question for item in group), key=len)
+        return self._fit(documents + pairs, longest, count)
+
+    def _with_gold(self, lead: Question, passages: list[Passage]) -> list[Passage]:
+        """Put the gold passage in place of the last document passage, if there is one."""
+        gold = self._gold(lead)
+        if gold is None:
+            return passages
+        documents = [item for item in passages if item.kind == "document"]
+        others = [item for item in passages if item.kind != "document"]
+        return [*documents[: max(0, self.passages - 1)], gold, *others]
+
+    def _fit(self, passages: list[Passage], question: str, count: Count) -> list[Passage]:
+        """Drop passages from the end until the prompt fits; the first always stays."""
+        while (
+            len(passages) > 1
+            and count(self.contract.messages(question, passages)) > self.prompt_tokens
+        ):
+            passages = passages[:-1]
+        return passages
+
+    def _ask(
+        self,
+        group: Sequence[Question],
+        context: list[Passage],
+        questions: Sequence[Question],
+        chosen: random.Random,
+    ) -> list[TrainingRow]:
+        """Ask a context its own questions and a few that it does not answer."""
+        rows = [self._row(item, context, answered=_answers(item, context)) for item in group]
+        shown = {item.doc_id for item in context}
+        declined = sum(1 for row in rows if row.kind == "no_gold")
+        exact = (len(rows) - declined) * DECLINE_SHARE / (1 - DECLINE_SHARE) - declined
+        wanted = max(0, int(exact) + (chosen.random() < exact % 1))
+        others = [item for item in questions if item not in group and item.answers]
+        others = [item for item in others if not _answers(item, context)]
+        chosen.shuffle(others)
+        others.sort(key=lambda item: not set(item.doc_ids) & shown)
+        near = others[: 2 * wanted] if chosen.random() < NEAR_SHARE else others[::-1]
+        return rows + [self._row(item, context, answered=False) for item in near[:wanted]]
+
+    def _row(self, item: Question, context: list[Passage], *, answered: bool) -> TrainingRow:
+        messages = tuple(self.contract.messages(item.question, context))
+        good = answered and bool(item.answers)
+        answer = neutralise(item.answers[0]) if good else self.contract.decline
+        kind = "context" if good else "no_gold"
+        gold = item.doc_ids[0] if good and item.doc_ids else ""
+        documents = {passage.doc_id for passage in context if passage.doc_id}
+        name = fingerprint(kind, [turn.content for turn in messages], answer)
+        return TrainingRow(name, kind, messages, answer, item.id, gold, tuple(sorted(documents)))
+
+
+def _tokens(row: TrainingRow, count: Count) -> int:
+    return count([*row.messages, Message("assistant", row.answer)])
+
+
+def _answers(item: Question, passages: Sequence[Passage]) -> bool:
+    """Tell whether the passages hold the answer: its text, or for long answers its document."""
+    if not item.answers:
+        return False
+    if item.kind == "long":
+        return any(passage.doc_id in item.doc_ids for passage in passages)
+    texts = [f" {_plain(passage.shown)} " for passage in passages]
+    if item.doc_ids:
+        texts = [
+            text
+            for text, passage in zip(texts, passages, strict=True)
+            if passage.doc_id in item.doc_ids
+        ]
+    return any(f" {_plain(answer)} " in text for answer in item.answers for text in texts)
+
+
+def _plain(text: str) -> str:
+    letters = "".join(sign if sign.isalnum() or sign in ".-" else " " for sign in text.lower())
+    return " ".join(word.strip(".-") for word in letters.split())

@@ -1,0 +1,95 @@
+"""Looks at machine and workspace and says what is missing, with the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from graft.config import Config
+from graft.errors import GraftError
+from graft.models.cache import cache_root, damaged_files
+from graft.models.device import has_gpu, is_fast
+from graft.models.resolve import resolve_model
+
+__all__ = ["Check", "examine"]
+
+LOCAL_PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "accelerate",
+    "openvino",
+    "openvino_genai",
+    "gguf",
+)
+NEEDED_BYTES = 3 * 1024**3  # checkpoint, three exports and an index of the embedded models
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look: what, whether it is well, what was found, and the command that mends it."""
+
+    name: str
+    ok: bool
+    detail: str
+    next_step: str = ""
+
+
+def examine(config: Config, root: Path, state: Path) -> list[Check]:
+    """Run every check; none of them loads a model or opens a connection."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    checks = [
+        Check("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer"),
+        *_packages(),
+        _model("base model", config.base_model, config, root),
+        _model("embedder", config.embedder, config, root),
+        _space(root),
+        _device(),
+        *_cache(),
+    ]
+    writable = state.is_dir()
+    checks.append(Check("workspace", writable, str(state), "" if writable else "graft init"))
+    return checks
+
+
+def _packages() -> list[Check]:
+    missing = [name for name in LOCAL_PACKAGES if importlib.util.find_spec(name) is None]
+    detail = "missing: " + ", ".join(missing) if missing else "all there"
+    return [Check("extra local", not missing, detail, "pip install 'graft[local]'")]
+
+
+def _model(label: str, name: str, config: Config, root: Path) -> Check:
+    if config.generator in ("openai", "fake") and label == "base model":
+        return Check(label, True, f"behind the generator {config.generator}")
+    if name == "fake":
+        return Check(label, True, "fake")
+    try:
+        files = resolve_model(name, offline=True, root=root)
+    except GraftError as error:
+        return Check(label, False, error.what, error.next_step)
+    return Check(label, True, f"{name} ({files.layout})")
+
+
+def _space(root: Path) -> Check:
+    free = shutil.disk_usage(root).free
+    detail = f"{free / 1024**3:.1f} GB free, about {NEEDED_BYTES / 1024**3:.0f} GB needed"
+    return Check("disk", free > NEEDED_BYTES, detail, "free some space")
+
+
+def _device() -> Check:
+    kind = "GPU" if has_gpu() else "processor"
+    speed = "fast bf16" if is_fast() else "no bf16 in hardware: smaller token caps apply"
+    return Check("device", True, f"{kind}, {speed}")
+
+
+def _cache() -> list[Check]:
+    checks = []
+    for manifest in sorted(cache_root().glob("*/*/manifest.json")):
+        bad = damaged_files(manifest.parent)
+        detail = f"damaged: {', '.join(bad)}" if bad else "whole"
+        name = f"cache {manifest.parent.name}"
+        checks.append(Check(name, not bad, detail, f"rm -r {manifest.parent}"))
+    return checks

@@ -1,0 +1,133 @@
+"""Asking an arm a question set: one append-only record a question, stop and continue.
+
+Quality runs in batches, ordered so that prompts with the same passages follow each other and
+the prefix cache of an engine can be used. Latency is a pass of its own: one question at a time,
+arms interleaved at random. A failing question is a record with its error, never a hole.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from graft.arms import Arm, ArmAnswer, Prepared
+from graft.errors import GraftError, NoSpaceLeft
+from graft.metrics import explain, score_record
+from graft.protocols import Progress
+from graft.runs import append_lines, read_records
+from graft.types import Question, Record
+
+__all__ = ["ask_all", "time_arms"]
+
+BATCH = 16
+WARM_UP = 2
+
+
+def ask_all(
+    arm: Arm,
+    questions: Sequence[Question],
+    folder: Path,
+    on_progress: Progress | None = None,
+) -> int:
+    """Ask what has no record yet, append the records, return how many were asked."""
+    path = folder / "records.jsonl"
+    have = {record.question_id for record in read_records(path)}
+    missing = [item for item in questions if item.id not in have]
+    done = len(questions) - len(missing)
+    phase = f"ask {arm.name}"
+    for start in range(0, len(missing), BATCH * 16):
+        slab = missing[start : start + BATCH * 16]
+        prepared = arm.prepare_many([item.question for item in slab])
+        pairs = sorted(
+            zip(slab, prepared, strict=True),
+            key=lambda pair: [turn.content for turn in pair[1].messages],
+        )
+        for first in range(0, len(pairs), BATCH):
+            part = pairs[first : first + BATCH]
+            append_lines(path, _records(arm, part))
+            done += len(part)
+            if on_progress is not None:
+                on_progress(phase, done, len(questions))
+    return len(missing)
+
+
+def _records(arm: Arm, part: Sequence[tuple[Question, Prepared]]) -> list[Record]:
+    """Answer a batch; if it fails, every question of it alone, so that one cannot sink the rest."""
+    try:
+        answers = arm.finish_many([prepared for _, prepared in part])
+        return [_record(arm, item, answer) for (item, _), answer in zip(part, answers, strict=True)]
+    except NoSpaceLeft:
+        raise
+    except Exception as error:  # noqa: BLE001 - one of the three borders: becomes a record
+        if len(part) > 1:
+            return [record for single in part for record in _records(arm, [single])]
+        return [_failed(arm, part[0][0], error)]
+
+
+def time_arms(
+    arms: Sequence[tuple[Arm, Path]],
+    questions: Sequence[Question],
+    count: int,
+    seed: int,
+    on_progress: Progress | None = None,
+) -> None:
+    """Time `count` questions an arm at concurrency 1, arms interleaved, after a warm-up.
+
+    Runs before the quality pass, so that no prompt is in an engine's cache already. What has
+    been timed before is not timed again.
+    """
+    order = list(questions)
+    random.Random(seed).shuffle(order)
+    warm, timed = order[:WARM_UP], order[WARM_UP : WARM_UP + count] or order[:count]
+    work = []
+    for arm, folder in arms:
+        have = {record.question_id for record in read_records(folder / "latency.jsonl")}
+        work += [(arm, folder, item) for item in timed if item.id not in have]
+    for arm in {id(arm): arm for arm, _, _ in work}.values():
+        for item in warm:
+            _time_one(arm, item)
+    random.Random(seed + 1).shuffle(work)
+    for number, (arm, folder, item) in enumerate(work, 1):
+        append_lines(folder / "latency.jsonl", [_time_one(arm, item)])
+        if on_progress is not None:
+            on_progress("time", number, len(work), arm.name)
+
+
+def _time_one(arm: Arm, item: Question) -> Record:
+    try:
+        return _record(arm, item, arm.answer(item.question))
+    except GraftError as error:
+        return _failed(arm, item, error)
+
+
+def _record(arm: Arm, item: Question, answer: ArmAnswer) -> Record:
+    record = Record(
+        arm=arm.name,
+        question_id=item.id,
+        answer=answer.text,
+        declined=answer.declined,
+        passages=tuple(hit.passage.id for hit in answer.hits),
+        passage_doc_ids=tuple(hit.passage.doc_id for hit in answer.hits),
+        shortened=answer.shortened,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        stage_seconds=answer.stage_seconds,
+        finish_reason=answer.finish_reason,
+    )
+    return _scored(record, item)
+
+
+def _failed(arm: Arm, item: Question, error: Exception) -> Record:
+    lines = str(error).splitlines() or [type(error).__name__]
+    text = error.why or error.what if isinstance(error, GraftError) else lines[0]
+    return _scored(
+        Record(arm.name, item.id, "", False, error=f"{type(error).__name__}: {text}"), item
+    )
+
+
+def _scored(record: Record, item: Question) -> Record:
+    data = record.to_json()
+    data["scores"] = dict(score_record(record, item))
+    data["reason"] = explain(record, item)
+    return Record.from_json(data)

@@ -1,0 +1,1 @@
+"""Generators: messages to text, one engine a file."""

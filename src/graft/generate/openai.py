@@ -1,0 +1,143 @@
+"""Answers from any OpenAI-compatible server (vLLM, Ollama, llama.cpp, hosted).
+
+The key is read from the environment by the caller and never logged. Tokens are the
+server's own count where it reports one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from graft.errors import GenerationFailed, MissingPrerequisite
+from graft.types import Answer, Delta, GenerateOptions, Message
+
+__all__ = ["OpenAIGenerator"]
+
+CHARACTERS_PER_TOKEN = 4.0  # only to keep prompts inside the window; never reported
+
+
+class OpenAIGenerator:
+    """Talks to `POST {base_url}/chat/completions`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        key: str = "",
+        *,
+        timeout_seconds: float = 60.0,
+        context_tokens: int = 8192,
+        transport: Any = None,  # noqa: ANN401 - httpx.BaseTransport, kept out of the import
+    ) -> None:
+        """Open a connection pool; nothing is sent yet."""
+        import httpx
+
+        if not base_url or not model:
+            raise MissingPrerequisite(
+                "the generator openai needs a server and a model",
+                where="graft.toml [openai]",
+                why="base_url or model is empty",
+                next_step="set base_url (with /v1) and model under [openai]",
+            )
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers=headers,
+            timeout=timeout_seconds,
+            transport=transport,
+        )
+        self._model = model
+        self.identity = f"openai:{base_url}:{model}"
+        self.context_tokens = context_tokens
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        """Estimate: the server's tokenizer is not ours."""
+        letters = sum(len(item.content) for item in messages)
+        return int(letters / CHARACTERS_PER_TOKEN) + 4 * len(messages)
+
+    def stream(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Delta]:
+        """Yield pieces as server-sent events bring them."""
+        import httpx
+
+        body = self._body(messages, options) | {
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        reason = "stop"
+        used: dict[str, Any] = {}
+        try:
+            with self._client.stream("POST", "/chat/completions", json=body) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    raise self._failed(response.text[:300])
+                for line in response.iter_lines():
+                    data = line.removeprefix("data:").strip()
+                    if not line.startswith("data:") or data == "[DONE]":
+                        continue
+                    chunk = json.loads(data)
+                    used = chunk.get("usage") or used
+                    for choice in chunk.get("choices", []):
+                        reason = choice.get("finish_reason") or reason
+                        if piece := (choice.get("delta") or {}).get("content"):
+                            yield Delta(piece)
+        except (httpx.HTTPError, json.JSONDecodeError) as error:
+            raise self._failed(str(error)) from error
+        yield Delta(
+            "", reason, int(used.get("prompt_tokens", 0)), int(used.get("completion_tokens", 0))
+        )
+
+    def generate_many(
+        self, prompts: Sequence[Sequence[Message]], options: GenerateOptions
+    ) -> Sequence[Answer]:
+        """Answer prompts one after the other."""
+        return [self._one(messages, options) for messages in prompts]
+
+    def close(self) -> None:
+        """Close the connection pool."""
+        self._client.close()
+
+    def _one(self, messages: Sequence[Message], options: GenerateOptions) -> Answer:
+        import httpx
+
+        started = time.monotonic()
+        try:
+            response = self._client.post("/chat/completions", json=self._body(messages, options))
+            if response.status_code >= 400:
+                raise self._failed(response.text[:300])
+            data = response.json()
+            choice = data["choices"][0]
+            text = choice["message"]["content"] or ""
+        except (httpx.HTTPError, json.JSONDecodeError, KeyError, IndexError) as error:
+            raise self._failed(str(error)) from error
+        used = data.get("usage") or {}
+        return Answer(
+            text.strip(),
+            int(used.get("prompt_tokens", 0)),
+            int(used.get("completion_tokens", 0)),
+            None,
+            time.monotonic() - started,
+            choice.get("finish_reason") or "stop",
+        )
+
+    def _body(self, messages: Sequence[Message], options: GenerateOptions) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": [{"role": item.role, "content": item.content} for item in messages],
+            "max_tokens": options.max_new_tokens,
+            "temperature": options.temperature,
+            "seed": options.seed,
+        }
+        if options.stop:
+            body["stop"] = list(options.stop)
+        return body
+
+    def _failed(self, why: str) -> GenerationFailed:
+        return GenerationFailed(
+            "the server did not answer",
+            where=str(self._client.base_url),
+            why=why,
+            next_step="check base_url under [openai] in graft.toml (it ends in /v1)",
+        )

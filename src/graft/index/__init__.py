@@ -1,0 +1,1 @@
+"""The family of indexes: each finds passages by vector and by words, one backend a file."""

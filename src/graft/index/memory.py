@@ -1,0 +1,180 @@
+"""An index in memory: exact cosine and a small BM25, for tests and tiny corpora.
+
+With a folder it is read from and written to one file there; without one nothing is kept. It
+holds everything in memory and scores every passage, so it is not for large corpora.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+import unicodedata
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graft.errors import BadInput
+from graft.index.exact import ExactTable, check_identity, check_shape
+from graft.types import Hit, Passage, Where
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MemoryIndex"]
+
+SCHEMA = 1
+# Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", the usual constants.
+_K1 = 1.2
+_B = 0.75
+
+
+class MemoryIndex:
+    """Passages, vectors and word counts of a small corpus."""
+
+    def __init__(self, dimension: int, identity: str = "", folder: Path | None = None) -> None:
+        """Start empty, or with what the folder holds.
+
+        Raises:
+            FingerprintMismatch: the folder was written for another embedder.
+        """
+        self._dimension = dimension
+        self._identity = identity
+        self._file = folder / "memory.npz" if folder else None
+        self._rows: dict[str, tuple[Passage, NDArray[np.float32]]] = {}
+        self._table: ExactTable | None = None
+        self._words: list[Counter[str]] = []
+        if self._file and self._file.exists():
+            self._load(self._file)
+
+    def write(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
+        """Add passages with their vectors; an id that is there is replaced."""
+        check_shape(passages, vectors, self._dimension)
+        for passage, vector in zip(passages, vectors, strict=True):
+            self._rows[passage.id] = (passage, vector)
+        self._changed()
+
+    def search(
+        self, text: str, vector: NDArray[np.float32], k: int, where: Where
+    ) -> Mapping[str, Sequence[Hit]]:
+        """Return the best `k` allowed passages of each channel."""
+        table = self._ready()
+        return {"dense": table.nearest(vector, k, where), "text": self._by_words(text, k, where)}
+
+    def drop(self, doc_ids: Sequence[str]) -> int:
+        """Remove the document passages of documents; return how many went."""
+        gone = set(doc_ids)
+        return self.remove(
+            [
+                passage.id
+                for passage, _ in self._rows.values()
+                if passage.kind == "document" and passage.doc_id in gone
+            ]
+        )
+
+    def remove(self, passage_ids: Sequence[str]) -> int:
+        """Remove passages by id; return how many were there."""
+        found = [name for name in dict.fromkeys(passage_ids) if name in self._rows]
+        for name in found:
+            del self._rows[name]
+        if found:
+            self._changed()
+        return len(found)
+
+    def count(self) -> int:
+        """Return the number of passages."""
+        return len(self._rows)
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all passages."""
+        return frozenset(self._rows)
+
+    def all_passages(self) -> list[Passage]:
+        """Return all passages in their fixed order."""
+        return list(self._ready().passages)
+
+    def _ready(self) -> ExactTable:
+        import numpy as np
+
+        if self._table is None:
+            vectors = [vector for _, vector in self._rows.values()]
+            matrix = np.array(vectors, dtype=np.float32).reshape(-1, self._dimension)
+            self._table = ExactTable([passage for passage, _ in self._rows.values()], matrix)
+            self._words = [Counter(_terms(item.shown)) for item in self._table.passages]
+        return self._table
+
+    def _by_words(self, text: str, k: int, where: Where) -> list[Hit]:
+        """Rank by BM25; a passage without any of the words is not a hit."""
+        import numpy as np
+
+        table = self._ready()
+        lengths = np.array([words.total() for words in self._words], dtype=np.float64)
+        scores = np.zeros(len(lengths))
+        mean = max(1.0, float(lengths.mean())) if len(lengths) else 1.0
+        for term in dict.fromkeys(_terms(text)):
+            counts = np.array([words[term] for words in self._words], dtype=np.float64)
+            holding = int((counts > 0).sum())
+            weight = math.log(1 + (len(lengths) - holding + 0.5) / (holding + 0.5))
+            scores += weight * counts * (_K1 + 1) / (counts + _K1 * (1 - _B + _B * lengths / mean))
+        mask = table.allowed(where) & (scores > 0)
+        return table.ranked(scores.astype(np.float32), mask, k, "text")
+
+    def _changed(self) -> None:
+        self._table = None
+        if self._file:
+            self._save(self._file)
+
+    def _save(self, file: Path) -> None:
+        import numpy as np
+
+        table = self._ready()
+        head = {"schema": SCHEMA, "identity": self._identity, "dimension": self._dimension}
+        passages = [dataclasses.asdict(passage) for passage in table.passages]
+        text = json.dumps({**head, "passages": passages}, ensure_ascii=False)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}.{os.getpid()}.part")
+        try:
+            with draft.open("wb") as stream:
+                np.savez(
+                    stream,
+                    passages=np.frombuffer(text.encode(), dtype=np.uint8),
+                    vectors=table.vectors,
+                )
+            os.replace(draft, file)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def _load(self, file: Path) -> None:
+        import numpy as np
+
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                data: dict[str, Any] = json.loads(stored["passages"].tobytes())
+                vectors = stored["vectors"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise BadInput(
+                "the index cannot be read",
+                where=str(file),
+                why=str(error),
+                next_step=f"remove {file} and run graft add again; it is built anew",
+            ) from error
+        check_identity(data, self._identity, self._dimension, SCHEMA, file)
+        for item, vector in zip(data["passages"], vectors, strict=True):
+            passage = Passage(**{**item, "heading_path": tuple(item["heading_path"])})
+            self._rows[passage.id] = (passage, vector)
+
+
+def _terms(text: str) -> list[str]:
+    """Return words without case and accents, as the full text index of Lance has them.
+
+    >>> _terms("Größe: naïve_2!")
+    ['grosse', 'naive', '2']
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return re.findall(r"[^\W_]+", bare)

@@ -1,0 +1,30 @@
+"""Exact match after normalisation (SQuAD's measure, numbers read first)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from graft.metrics.decline import expects_answer
+from graft.metrics.normalise import words_of
+from graft.types import Question, Record, Score
+
+__all__ = ["Exact"]
+
+
+class Exact:
+    """1 where the answer's words are those of a gold answer; not applicable without one."""
+
+    name = "exact"
+    direction: Literal["higher", "lower"] = "higher"
+
+    def score(self, record: Record, question: Question) -> Score:
+        """Score form and content together; a declined or failed answer scores 0."""
+        if not expects_answer(question):
+            return Score(None, "the question has no answer")
+        if record.error or record.declined:
+            return Score(0.0, "failed" if record.error else "declined")
+        words = words_of(record.answer)
+        for gold in question.answers:
+            if words and words == words_of(gold):
+                return Score(1.0, f"matches {gold!r}")
+        return Score(0.0, f"does not match {question.answers[0]!r}")

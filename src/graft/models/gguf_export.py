@@ -1,0 +1,82 @@
+"""From a checkpoint's weights to one Q8_0 GGUF file, the same way for every arm.
+
+The plain base goes through this export too: equal weights are the second fairness rule.
+Tokenizer and settings are copied from the GGUF file that the checkpoint came from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graft.models.convert import permute_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["export_gguf"]
+
+FILE_TYPE_Q8_0 = 7
+
+
+def export_gguf(
+    checkpoint: Path, source: Path, target: Path, merged: Mapping[str, NDArray[np.float32]]
+) -> None:
+    """Write `target` as Q8_0: matrices quantised, norms kept in float32.
+
+    Args:
+        checkpoint: folder with `config.json` and `model.safetensors` (float32).
+        source: the GGUF file whose tokenizer and settings are kept.
+        target: file to write; its folder exists.
+        merged: weights that replace the checkpoint's, by their name there.
+    """
+    import gguf
+    from safetensors import safe_open
+
+    config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
+    writer = gguf.GGUFWriter(str(target), "llama")
+    _copy_fields(writer, source)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
+    heads = {
+        "q_proj.weight": config["num_attention_heads"],
+        "k_proj.weight": config["num_key_value_heads"],
+    }
+    with safe_open(checkpoint / "model.safetensors", framework="np") as tensors:
+        for name in tensors.keys():  # noqa: SIM118 - safe_open is not a mapping
+            values = merged[name] if name in merged else tensors.get_tensor(name)
+            for suffix, count in heads.items():
+                if name.endswith(suffix):
+                    values = permute_rows(values, count)
+            _add(writer, names.get_name(name, try_suffixes=(".weight",)), values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _copy_fields(writer: Any, source: Path) -> None:  # noqa: ANN401 - gguf has no type hints
+    import gguf
+
+    own = {"general.architecture", "general.file_type", "general.quantization_version"}
+    for key, item in gguf.GGUFReader(str(source)).fields.items():
+        if key.startswith("GGUF.") or key in own:
+            continue
+        kind = item.types[0]
+        inner = item.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(key, item.contents(), kind, sub_type=inner)
+    writer.add_file_type(FILE_TYPE_Q8_0)
+    writer.add_quantization_version(2)
+
+
+def _add(writer: Any, name: str, values: NDArray[np.float32]) -> None:  # noqa: ANN401
+    import gguf
+
+    values = values.astype("float32")
+    if values.ndim == 2:
+        kind = gguf.GGMLQuantizationType.Q8_0
+        writer.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
+    else:
+        writer.add_tensor(name, values)

@@ -1,0 +1,153 @@
+"""Reading files into documents and passages, before anything of a corpus is changed.
+
+It decides what is new, changed, unchanged or gone, and which id a document has. It writes
+nothing: the corpus stores what was read, or drops it all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from graft.catalog import Entry, Skipped, State
+from graft.errors import BadInput, UnreadableDocument
+from graft.loaders import loader_for
+from graft.protocols import Progress, Splitter
+from graft.sources import Candidate, Scan
+from graft.types import Document, fingerprint
+
+__all__ = ["Reader", "Reading", "splitter_identity"]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading came to: entries to store, ids left as they are, ids whose file is gone.
+
+    `skipped` has the files left out under each root.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    skipped: dict[str, list[Skipped]] = field(default_factory=dict)
+
+
+def splitter_identity(splitter: Splitter) -> str:
+    """Name a splitter and its settings; one that does not say is named by its class."""
+    return str(getattr(splitter, "identity", "")) or fingerprint(type(splitter).__qualname__)
+
+
+class Reader:
+    """Reads candidates for one corpus; `before` is what it holds, `base` its workspace."""
+
+    def __init__(self, base: Path, before: Mapping[str, State], splitter: Splitter) -> None:
+        self._base = base.resolve()
+        self._before = before
+        self._splitter = splitter
+        self._identity = splitter_identity(splitter)
+        self._owners = {name: state.source for name, state in before.items()}
+        self._names: dict[str, list[str]] = {}
+        for name, source in self._owners.items():
+            self._names.setdefault(source, []).append(name)
+
+    def read(self, scans: Sequence[Scan], on_progress: Progress) -> Reading:
+        """Read every candidate; what cannot be read is noted with its reason.
+
+        Raises:
+            BadInput: two files claim one id.
+        """
+        reading = Reading()
+        total = sum(len(found.files) for found in scans)
+        done = 0
+        for found in scans:
+            root = self.source(found.root)
+            skipped = reading.skipped.setdefault(root, [])
+            skipped += found.skipped
+            for file in found.files:
+                try:
+                    self._read_file(file, root, reading)
+                except UnreadableDocument as error:
+                    why = f"{error.what}: {error.why}" if error.why else error.what
+                    skipped.append(Skipped(str(file.path), why, error.next_step))
+                done += 1
+                on_progress("read", done, total, file.name)
+            reading.gone += [
+                name
+                for name, state in self._before.items()
+                if state.root == root and not self._exists(state.source)
+            ]
+        fresh = {entry.document.id for entry in reading.entries}
+        reading.gone = [name for name in dict.fromkeys(reading.gone) if name not in fresh]
+        return reading
+
+    def source(self, path: Path) -> str:
+        """Return a path as it is stored: relative inside the workspace, so that it can move."""
+        if path.is_relative_to(self._base):
+            return path.relative_to(self._base).as_posix()
+        return path.as_posix()
+
+    def _read_file(self, file: Candidate, root: str, reading: Reading) -> None:
+        source = self.source(file.path)
+        known = self._names.get(source, [])
+        if known and self._is_unchanged(known, file.path):
+            reading.unchanged += known
+            return
+        name = known[0] if known else self._free_id(file, source)
+        documents = [
+            replace(item, source=source) for item in loader_for(file.path).load(file.path, name)
+        ]
+        for document in documents:
+            self._claim(document, source)
+            passages = tuple(self._splitter.split(document))
+            reading.entries.append(Entry(document, passages, root, self._identity))
+        made = {document.id for document in documents}
+        reading.gone += [name for name in known if name not in made]
+
+    def _is_unchanged(self, names: Sequence[str], path: Path) -> bool:
+        states = [self._before[name] for name in names if name in self._before]
+        if not states or any(state.splitter != self._identity for state in states):
+            return False
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise UnreadableDocument(
+                "the file cannot be opened",
+                where=str(path),
+                why=error.strerror or str(error),
+                next_step="check its permissions and add it again",
+            ) from error
+        return all(state.content_hash == digest for state in states)
+
+    def _free_id(self, file: Candidate, source: str) -> str:
+        """Return the path below the folder; with the folder's name where that is taken.
+
+        An id whose file is no more goes over to the file that now has its path: the folder
+        was moved.
+        """
+        folder = file.root if file.root.is_dir() else file.root.parent
+        for name in (file.name, f"{folder.name}/{file.name}"):
+            owner = self._owners.get(name)
+            if owner is None or owner == source or not self._exists(owner):
+                return name
+        raise _claimed(file.name, source, self._owners[file.name])
+
+    def _claim(self, document: Document, source: str) -> None:
+        owner = self._owners.get(document.id)
+        if owner is not None and owner != source and self._exists(owner):
+            raise _claimed(document.id, source, owner)
+        self._owners[document.id] = source
+
+    def _exists(self, source: str) -> bool:
+        return (self._base / source).exists()
+
+
+def _claimed(name: str, source: str, owner: str) -> BadInput:
+    return BadInput(
+        "two files claim the same document id",
+        where=name,
+        why=f"{source} would take the place of {owner}",
+        next_step="put both below one folder and add that folder",
+    )

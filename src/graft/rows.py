@@ -1,0 +1,255 @@
+"""Training rows from documents, pairs and our own retriever, without a leak.
+
+Rows of the `finetuned` arm: the pairs asked closed-book, sentences with a gap and sections of
+the documents. Rows of the `hybrid` arm: the same questions with what our own retriever finds
+(gold and distractors), with the gold passage missing (answer: the decline sentence), and
+closed-book. Documents kept out of training are invisible here: not in the index that builds
+contexts, not as text, not as pairs.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from graft.contexts import ContextBuilder
+from graft.prompts import PromptContract, neutralise
+from graft.types import Document, Message, Passage, Question, TrainingRow, fingerprint
+
+__all__ = ["RowSet", "RowSources", "build_rows", "kept_out_documents"]
+
+UNSEEN_SHARE = 0.2  # of the answerable test questions, if fewer would be unseen by themselves
+SECTION_SHARE = 0.2  # of the closed-book token budget
+MAX_EPOCHS = 5  # five passes taught 48 facts to a 135M model, twelve taught no more
+CLOSED_SHARE = 0.3  # of the hybrid's token budget
+CLOZE_PROMPT = "Fill the gap."
+SECTION_PROMPT = "Write the section"
+
+
+def kept_out_documents(
+    questions: Sequence[Question], documents: Sequence[str], patterns: Sequence[str], seed: int
+) -> frozenset[str]:
+    """Choose the documents that no training row may touch.
+
+    Always: documents that match `patterns`, and those that test or dev questions ask about
+    and training questions do not. Where that leaves under a fifth of the answerable test
+    questions unseen, whole documents are added in a seeded order until it does not: the
+    question "does it work on documents that came later?" is always asked.
+    """
+    asked: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in questions:
+        for doc_id in item.doc_ids:
+            asked[doc_id][item.split] += 1
+    kept = {doc for doc in documents if any(fnmatch.fnmatch(doc, rule) for rule in patterns)}
+    kept |= {doc for doc, counts in asked.items() if not counts["train"]}
+    test = [item for item in questions if item.split == "test" and item.answerable and item.doc_ids]
+    if patterns or not test:
+        return frozenset(kept)
+    candidates = sorted(doc for doc, counts in asked.items() if counts["test"] and doc not in kept)
+    random.Random(seed).shuffle(candidates)
+    most = len(asked) // 2
+    while candidates and len(kept & asked.keys()) < most:
+        unseen = sum(1 for item in test if set(item.doc_ids) <= kept)
+        if unseen >= UNSEEN_SHARE * len(test):
+            break
+        kept.add(candidates.pop())
+    return frozenset(kept)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSources:
+    """All that rows are made of; `count` gives the tokens of a prompt."""
+
+    train: Sequence[Question]
+    dev: Sequence[Question]
+    documents: Sequence[Document]
+    passages: Sequence[Passage]
+    kept_out: frozenset[str]
+    contract: PromptContract
+    contexts: ContextBuilder
+    count: Callable[[Sequence[Message]], int]
+    seed: int
+    max_row_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """Rows an epoch each, rows for `dev`, and what had to be left out, counted by reason."""
+
+    epochs: tuple[tuple[TrainingRow, ...], ...]
+    dev: tuple[TrainingRow, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[TrainingRow]:
+        """Every distinct row."""
+        return list({row.id: row for rows in self.epochs for row in rows}.values())
+
+    @property
+    def hash(self) -> str:
+        """Name the data: order, texts and epochs."""
+        return fingerprint([[row.id for row in rows] for rows in self.epochs])
+
+
+def build_rows(sources: RowSources, *, hybrid: bool, budget: int | None, dev_rows: int) -> RowSet:
+    """Build the rows of the `finetuned` or the `hybrid` adapter within a token budget."""
+    left_out: Counter[str] = Counter()
+    usable = [item for item in sources.train if not set(item.doc_ids) & sources.kept_out]
+    left_out["of a document kept out of training"] = len(sources.train) - len(usable)
+    closed = _closed_rows(sources, usable, left_out)
+    chosen = random.Random(sources.seed)
+    dev = _dev_rows(sources, hybrid, dev_rows)
+    if not hybrid:
+        epochs = _closed_epochs(sources, closed, budget, chosen, left_out)
+    else:
+        epochs = _hybrid_epochs(sources, usable, closed, budget, chosen, left_out)
+    kinds = {name: count for name, count in left_out.items() if count}
+    return RowSet(tuple(tuple(rows) for rows in epochs if rows), tuple(dev), kinds)
+
+
+def closed_row(contract: PromptContract, item: Question) -> TrainingRow:
+    """Return the closed-book row of a question; an unanswerable one learns to decline."""
+    answer = neutralise(item.answers[0]) if item.answers else contract.decline
+    messages = tuple(contract.messages(item.question))
+    gold = item.doc_ids[0] if item.doc_ids else ""
+    name = fingerprint("closed", item.id, [turn.content for turn in messages], answer)
+    kind = "closed" if item.answers else "no_gold"
+    return TrainingRow(name, kind, messages, answer, item.id, gold, item.doc_ids)
+
+
+def _closed_rows(
+    sources: RowSources, usable: Sequence[Question], left_out: Counter[str]
+) -> list[TrainingRow]:
+    rows = []
+    for item in usable:
+        row = closed_row(sources.contract, item)
+        if row_tokens(sources, row) > sources.max_row_tokens:
+            left_out["too long"] += 1
+        else:
+            rows.append(row)
+    return rows
+
+
+def row_tokens(sources: RowSources, row: TrainingRow) -> int:
+    """Count prompt and answer; the answer is counted as an assistant turn."""
+    return sources.count([*row.messages, Message("assistant", row.answer)])
+
+
+def _closed_epochs(
+    sources: RowSources,
+    closed: list[TrainingRow],
+    budget: int | None,
+    chosen: random.Random,
+    left_out: Counter[str],
+) -> list[list[TrainingRow]]:
+    """Spend a fifth of the budget on document text once, the rest on passes over the pairs."""
+    sections = _document_rows(sources)
+    chosen.shuffle(sections)
+    fitting = _within(sources, sections, None if budget is None else int(budget * SECTION_SHARE))
+    left_out["section or gap over the budget"] = len(sections) - len(fitting)
+    spent = sum(row_tokens(sources, row) for row in fitting)
+    rest = None if budget is None else max(0, budget - spent)
+    epochs = _passes(sources, closed, rest, chosen, left_out)
+    if not epochs:
+        return [fitting]
+    share = -(-len(fitting) // len(epochs))
+    return [
+        rows + fitting[number * share : (number + 1) * share] for number, rows in enumerate(epochs)
+    ]
+
+
+def _passes(
+    sources: RowSources,
+    rows: list[TrainingRow],
+    budget: int | None,
+    chosen: random.Random,
+    left_out: Counter[str],
+) -> list[list[TrainingRow]]:
+    """Repeat rows up to `MAX_EPOCHS` times within a budget; draw rows if one pass is too much."""
+    if not rows:
+        return []
+    cost = closed_cost(sources, rows)
+    if budget is None:
+        return [rows] * MAX_EPOCHS
+    if cost > budget:
+        drawn = list(rows)
+        chosen.shuffle(drawn)
+        kept = drawn[: max(1, int(len(rows) * budget / cost))]
+        left_out["pair over the budget"] += len(rows) - len(kept)
+        return [kept]
+    whole = min(MAX_EPOCHS, budget // max(1, cost))
+    return [rows] * whole
+
+
+def closed_cost(sources: RowSources, rows: Sequence[TrainingRow]) -> int:
+    """Estimate the tokens that a pass computes: what rows share is computed once a tree."""
+    shared = sources.count(sources.contract.messages("")) - 4
+    return sum(max(8, row_tokens(sources, row) - shared * 3 // 4) for row in rows)
+
+
+def _within(
+    sources: RowSources, rows: Sequence[TrainingRow], budget: int | None
+) -> list[TrainingRow]:
+    kept, spent = [], 0
+    for row in rows:
+        size = row_tokens(sources, row)
+        if size > sources.max_row_tokens or (budget is not None and spent + size > budget):
+            continue
+        spent += size
+        kept.append(row)
+    return kept
+
+
+def _document_rows(sources: RowSources) -> list[TrainingRow]:
+    """Return sections to write out and sentences with a gap, of documents not kept out."""
+    rows = []
+    for passage in sources.passages:
+        if passage.doc_id in sources.kept_out or passage.kind != "document":
+            continue
+        path = " > ".join(passage.heading_path) or passage.doc_id
+        messages = tuple(sources.contract.messages(f"{SECTION_PROMPT} {path!r}."))
+        text = neutralise(passage.text.strip())
+        name = fingerprint("section", passage.id)
+        rows.append(
+            TrainingRow(name, "section", messages, text, "", passage.doc_id, (passage.doc_id,))
+        )
+    return rows
+
+
+def _hybrid_epochs(
+    sources: RowSources,
+    usable: Sequence[Question],
+    closed: list[TrainingRow],
+    budget: int | None,
+    chosen: random.Random,
+    left_out: Counter[str],
+) -> list[list[TrainingRow]]:
+    """One pass over contexts with their questions, closed-book rows beside them."""
+    share = None if budget is None else int(budget * (1 - CLOSED_SHARE))
+    contexts, unused = sources.contexts.rows(usable, share, sources.count, sources.max_row_tokens)
+    left_out["question over the budget"] += unused
+    rest = None if budget is None else int(budget * CLOSED_SHARE)
+    passes = _passes(sources, closed, rest, chosen, left_out)
+    once = [row for rows in passes[:1] for row in rows]
+    return [contexts + once]
+
+
+def _dev_rows(sources: RowSources, hybrid: bool, limit: int) -> list[TrainingRow]:
+    """Return rows to look at during training, never learned.
+
+    Closed-book: further wordings of trained facts (a fact that was kept out is unknowable).
+    Hybrid: questions on documents kept out first, with passages.
+    """
+    questions = list(sources.dev)
+    random.Random(sources.seed).shuffle(questions)
+    if not hybrid:
+        known = [item for item in questions if not set(item.doc_ids) & sources.kept_out]
+        return [closed_row(sources.contract, item) for item in known[:limit]]
+    unseen = [item for item in questions if set(item.doc_ids) & sources.kept_out]
+    others = [item for item in questions if item not in unseen]
+    mixed = [item for pair in zip(unseen, others, strict=False) for item in pair]
+    mixed += unseen[len(others) :] + others[len(unseen) :]
+    return sources.contexts.dev_rows(mixed[:limit], sources.count, sources.max_row_tokens)

@@ -1,0 +1,1 @@
+"""The server: the measured arms behind an OpenAI-compatible HTTP API."""

@@ -1,0 +1,123 @@
+"""Which files of the given paths may become documents, and which are left out and why.
+
+It looks at names, kinds and sizes and opens nothing. Links are not followed and hidden files
+not read, unless a path names them itself.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from graft.catalog import Skipped
+from graft.errors import BadInput, UnreadableDocument
+from graft.loaders import loader_for
+
+__all__ = ["MAX_FILE_BYTES", "Candidate", "Scan", "scan"]
+
+MAX_FILE_BYTES = 100_000_000
+
+
+class Candidate(NamedTuple):
+    """A file to read; `name` is its path below `root`, `root` the given folder (or file)."""
+
+    path: Path
+    root: Path
+    name: str
+
+
+class Scan(NamedTuple):
+    """What stands under a path."""
+
+    root: Path
+    files: list[Candidate]
+    skipped: list[Skipped]
+
+
+def scan(paths: Sequence[Path], state_folder: Path) -> list[Scan]:
+    """Look through paths in the order given, each file once.
+
+    Raises:
+        BadInput: a path does not exist; all such paths are named.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise BadInput(
+            "there is no such file or folder",
+            where=", ".join(missing),
+            why="the path does not exist",
+            next_step="check the spelling: ls " + (os.path.dirname(missing[0]) or "."),
+        )
+    seen: set[Path] = set()
+    scans = []
+    for path in paths:
+        found = Scan(path.resolve(), [], [])
+        for file in _walk(found, state_folder.resolve()):
+            if file in seen:
+                continue
+            seen.add(file)
+            _sort(file, found)
+        scans.append(found)
+    return scans
+
+
+def _walk(found: Scan, state_folder: Path) -> Iterator[Path]:
+    """Yield the files below a root in order of name; what is hidden is noted, not entered."""
+    if not found.root.is_dir():
+        yield found.root
+        return
+    for folder, folders, files in os.walk(found.root):
+        here = Path(folder)
+        for name in sorted(folders):
+            path = here / name
+            if path == state_folder:
+                folders.remove(name)
+            elif name.startswith(".") or path.is_symlink():
+                folders.remove(name)
+                reason = "hidden folder" if name.startswith(".") else "link to a folder"
+                found.skipped.append(Skipped(_shown(path), reason, "add it by its own path"))
+        folders.sort()
+        yield from (here / name for name in sorted(files))
+
+
+def _sort(path: Path, found: Scan) -> None:
+    """Put a file with the candidates or with what is left out."""
+    given = path == found.root
+    reason = _reason(path, given)
+    if reason:
+        found.skipped.append(reason)
+    else:
+        name = path.name if given else path.relative_to(found.root).as_posix()
+        found.files.append(Candidate(path, found.root, name))
+
+
+def _reason(path: Path, given: bool) -> Skipped | None:
+    shown = _shown(path)
+    if path.name.startswith(".") and not given:
+        return Skipped(shown, "hidden file", "add it by its own path")
+    try:
+        path.name.encode()
+        status = path.stat() if given else path.lstat()
+    except UnicodeEncodeError:
+        return Skipped(shown, "file name is not valid Unicode", "rename it and add it again")
+    except OSError as error:
+        return Skipped(shown, error.strerror or str(error), "check its permissions")
+    if stat.S_ISLNK(status.st_mode):
+        return Skipped(shown, "link", "add the file that it points to")
+    if not stat.S_ISREG(status.st_mode):
+        return Skipped(shown, "not a regular file", "leave it out")
+    if status.st_size > MAX_FILE_BYTES:
+        return Skipped(shown, "larger than 100 MB", "split it and add the parts")
+    try:
+        loader_for(path)
+    except UnreadableDocument as error:
+        return Skipped(shown, error.what, error.next_step)
+    return None
+
+
+def _shown(path: Path) -> str:
+    """Return a path that can be stored and printed, whatever bytes its name has."""
+    return str(path).encode("utf-8", errors="backslashreplace").decode()

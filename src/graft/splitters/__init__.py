@@ -1,0 +1,1 @@
+"""The family of splitters: each cuts a document into passages."""

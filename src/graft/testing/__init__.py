@@ -1,0 +1,1 @@
+"""Contract tests and fakes, shipped so that a new backend can prove itself."""

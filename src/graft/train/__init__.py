@@ -1,0 +1,1 @@
+"""Training: rows to a PEFT adapter with a receipt, in our own loop."""

@@ -1,0 +1,281 @@
+"""Building adapters for a workspace: rows, plan, training, receipt; reused when nothing changed.
+
+An adapter's folder is named after a fingerprint of everything that goes into it, so "is it
+current?" is a look at a name. The receipt beside the weights says what it was made of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.assembly import Assembly
+from graft.config import EffortPlan
+from graft.contexts import ContextBuilder
+from graft.corpus import Corpus
+from graft.exposure import Seen, seen_in
+from graft.files import raise_no_space
+from graft.prompts import PromptContract
+from graft.protocols import Progress
+from graft.questions import QuestionSet
+from graft.rows import RowSet, RowSources, build_rows, kept_out_documents
+from graft.train.loop import Trained, train_adapter
+from graft.train.plan import TrainPlan, make_plan
+from graft.types import Passage, fingerprint
+
+__all__ = ["TrainReport", "Training"]
+
+ROWS_VERSION = 1
+FINETUNED_SHARE = 0.45  # of a cap that is for both adapters together
+DEV_ROWS = {"quick": 40, "normal": 80, "thorough": 200}
+RECEIPT_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What training an adapter came to; counts are of the run that made it."""
+
+    adapter: str
+    folder: Path
+    reused: bool
+    steps: int
+    tokens: int
+    seconds: float
+    dev_answers: float | None
+    left_out: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """Trains the adapters of one workspace at one effort."""
+
+    assembly: Assembly
+    corpus: Corpus
+    questions: QuestionSet
+    contract: PromptContract
+    plan: EffortPlan
+    index: Any
+
+    @property
+    def kept_out(self) -> frozenset[str]:
+        """Return the documents that no training row may touch."""
+        config = self.assembly.config
+        return kept_out_documents(
+            self.questions.questions,
+            [item.id for item in self.corpus.documents()],
+            config.train.hold_out,
+            config.seed,
+        )
+
+    def folder(self, name: str) -> Path:
+        """Return where an adapter of the present inputs lies or would lie."""
+        config = self.assembly.config
+        key = fingerprint(
+            ROWS_VERSION,
+            name,
+            self.assembly.base.name,
+            self.contract.hash,
+            self.questions.hash,
+            self.corpus.version,
+            self.assembly.config.embedder,
+            dataclasses.asdict(config.retrieval),
+            dataclasses.asdict(self.plan),
+            dataclasses.asdict(config.train),
+            config.seed,
+        )
+        return self.assembly.state / "adapters" / f"{name}-{key}"
+
+    def is_built(self, name: str) -> bool:
+        """Tell whether the adapter is there, whole."""
+        return (self.folder(name) / "receipt.json").is_file()
+
+    def ensure(
+        self, name: str, *, force: bool = False, on_progress: Progress | None = None
+    ) -> TrainReport:
+        """Train an adapter unless it is there; what is written is whole or not there."""
+        folder = self.folder(name)
+        if force and folder.exists():
+            shutil.rmtree(folder)
+        if self.is_built(name):
+            return _report(folder, name, reused=True)
+        start_from = None
+        if name == "hybrid":
+            start_from = self.ensure("finetuned", on_progress=on_progress).folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
+        try:
+            self._train(name, draft, start_from, on_progress)
+            shutil.rmtree(folder, ignore_errors=True)
+            draft.replace(folder)
+        except OSError as error:
+            raise_no_space(error, folder)
+            raise
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return _report(folder, name, reused=False)
+
+    def seen(self, names: Sequence[str]) -> Seen:
+        """Return what the rows of adapters show of documents and answers."""
+        seen = Seen(frozenset(), frozenset())
+        for name in names:
+            receipt = read_receipt(self.folder(name))
+            learned = frozenset((doc, answer) for doc, answer in receipt["learned"])
+            seen = seen | Seen(learned, frozenset(receipt["doc_ids"]))
+        return seen
+
+    def budget(self, name: str) -> int | None:
+        """Return the token budget of an adapter's rows."""
+        if self.plan.train_tokens is None or self.plan.effort != "quick":
+            return self.plan.train_tokens
+        share = FINETUNED_SHARE if name == "finetuned" else 1 - FINETUNED_SHARE
+        return int(self.plan.train_tokens * share)
+
+    def rows(self, name: str) -> RowSet:
+        """Build the rows of an adapter."""
+        config = self.assembly.config
+        kept_out = self.kept_out
+        train = self.questions.by_split("train")
+        wordings: dict[str, set[str]] = defaultdict(set)
+        for item in train:
+            if item.fact:
+                wordings[item.fact].add(item.id)
+        by_document: dict[str, list[Passage]] = defaultdict(list)
+        for passage in self.corpus.passages():
+            by_document[passage.doc_id].append(passage)
+        contexts = ContextBuilder(
+            self._retriever,
+            self.contract,
+            kept_out,
+            self.plan.passages,
+            config.retrieval.pairs,
+            self.plan.prompt_tokens,
+            config.seed,
+            {fact: frozenset(ids) for fact, ids in wordings.items()},
+            by_document,
+        )
+        sources = RowSources(
+            train,
+            self.questions.by_split("dev"),
+            list(self.corpus.documents()),
+            list(self.corpus.passages()),
+            kept_out,
+            self.contract,
+            contexts,
+            self.assembly.base.chat.count,
+            config.seed,
+            max(config.train.max_row_tokens, self.plan.prompt_tokens + 64),
+        )
+        return build_rows(
+            sources,
+            hybrid=name == "hybrid",
+            budget=self.budget(name),
+            dev_rows=DEV_ROWS[self.plan.effort],
+        )
+
+    @property
+    def _retriever(self) -> Any:  # noqa: ANN401
+        return self.assembly.retriever(self.index)
+
+    def _train(
+        self, name: str, draft: Path, start_from: Path | None, on_progress: Progress | None
+    ) -> None:
+        started = time.monotonic()
+        if on_progress is not None:
+            on_progress(f"rows {name}", 0, 1)
+        rows = self.rows(name)
+        plan = make_plan(
+            self.assembly.config.train,
+            hidden_size=self.assembly.base.hidden_size,
+            tokens=None,
+            seed=self.assembly.config.seed,
+        )
+
+        def tell(phase: str, done: int, total: int, note: str = "") -> None:
+            if on_progress is not None:
+                on_progress(f"{phase} {name}", done, total, note)
+
+        trained = train_adapter(
+            self.assembly.base.checkpoint,
+            self.assembly.base.chat,
+            rows.epochs,
+            rows.dev,
+            plan,
+            draft,
+            start_from=start_from,
+            max_row_tokens=10**6,
+            on_progress=tell,
+        )
+        receipt = self._receipt(name, rows, plan, trained, start_from)
+        receipt["seconds"] = time.monotonic() - started
+        (draft / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+
+    def _receipt(
+        self, name: str, rows: RowSet, plan: TrainPlan, trained: Trained, start_from: Path | None
+    ) -> dict[str, Any]:
+        seen = seen_in(rows.rows)
+        kept_out = self.kept_out
+        touched = sorted(seen.documents & kept_out)
+        if touched:
+            raise AssertionError(f"rows of {name} touch documents kept out: {touched[:3]}")
+        return {
+            "schema": RECEIPT_SCHEMA,
+            "adapter": name,
+            "base": self.assembly.base.name,
+            "contract": self.contract.hash,
+            "data": rows.hash,
+            "corpus": self.corpus.version,
+            "seed": plan.seed,
+            "started_from": start_from.name if start_from else "",
+            "plan": dataclasses.asdict(plan),
+            "rows": sum(len(epoch) for epoch in rows.epochs),
+            "kinds": _count(row.kind for row in rows.rows),
+            "left_out": dict(rows.left_out),
+            "kept_out": sorted(kept_out),
+            "doc_ids": sorted(seen.documents),
+            "question_ids": sorted({row.question_id for row in rows.rows if row.question_id}),
+            "learned": sorted(seen.learned),
+            "steps": trained.steps,
+            "kept_step": trained.kept_step,
+            "tokens": trained.tokens,
+            "learned_tokens": trained.learned_tokens,
+            "changed": trained.changed,
+            "curve": [dataclasses.asdict(point) for point in trained.curve],
+        }
+
+
+def _count(kinds: Any) -> dict[str, int]:  # noqa: ANN401 - an iterable of names
+    counts: dict[str, int] = defaultdict(int)
+    for kind in kinds:
+        counts[kind] += 1
+    return dict(counts)
+
+
+def read_receipt(folder: Path) -> dict[str, Any]:
+    """Read an adapter's receipt."""
+    receipt: dict[str, Any] = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+    return receipt
+
+
+def _report(folder: Path, name: str, *, reused: bool) -> TrainReport:
+    receipt = read_receipt(folder)
+    curve = receipt["curve"]
+    kept = [point for point in curve if point["step"] == receipt["kept_step"]]
+    answers = kept[0]["dev_answers"] if kept else None
+    return TrainReport(
+        name,
+        folder,
+        reused,
+        receipt["steps"],
+        receipt["tokens"],
+        receipt["seconds"],
+        answers,
+        receipt["left_out"],
+    )

@@ -1,0 +1,434 @@
+"""A team's folder as an object: the only place that turns `graft.toml` into objects.
+
+The command line, the server and Python users call these methods and nothing below them.
+
+>>> from graft import Workspace
+>>> workspace = Workspace.create("demo", example=True)      # doctest: +SKIP
+>>> workspace.add(["demo/docs"])                            # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
+from graft.assembly import Assembly, choose_examples, folder_bytes
+from graft.comparing import Comparing
+from graft.config import Config, Effort, EffortPlan, default_toml, effort_plan, parse_config
+from graft.corpus import AddReport, Corpus, silent
+from graft.doctor import Check, examine
+from graft.errors import BadInput, UsageError
+from graft.estimate import ComparePlan, estimate
+from graft.files import write_atomically
+from graft.models.device import is_fast
+from graft.prompts import PromptContract
+from graft.protocols import Progress
+from graft.questions import (
+    ImportReport,
+    QuestionSet,
+    check,
+    ensure_dev,
+    load_questions,
+    read_questions,
+    store_questions,
+)
+from graft.results import CompareResult, Results
+from graft.training import Training, TrainReport
+from graft.types import GenerateOptions, Hit, Where
+
+__all__ = ["AskResult", "Workspace"]
+
+CONFIG_NAME = "graft.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class AskResult:
+    """One arm's answer to one question, with the passages it read."""
+
+    arm: str
+    question: str
+    answer: str
+    declined: bool
+    passages: tuple[Hit, ...]
+    stage_seconds: Mapping[str, float]
+
+
+class Workspace:
+    """A folder with `graft.toml` and `.graft/`; everything is derived from what lies there."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        """Use `open` or `create`."""
+        self.root = root
+        self.config = config
+        self._arms: dict[str, Arm] = {}
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path | str,
+        *,
+        example: bool = False,
+        base_model: str = "",
+        force: bool = False,
+    ) -> Workspace:
+        """Make a workspace; with `example` the documents and questions of the example too.
+
+        Raises:
+            BadInput: the folder is a workspace already (nothing is changed).
+        """
+        root = Path(folder).resolve()
+        path = root / CONFIG_NAME
+        if path.exists() and not force:
+            raise BadInput(
+                "this folder is a workspace already",
+                where=str(path),
+                why="graft init never overwrites a configuration",
+                next_step="graft add docs/   or   graft init --force",
+            )
+        config = Config(base_model=base_model) if base_model else Config()
+        if example:
+            source = Path(str(resources.files("graft") / "example"))
+            shutil.copytree(source, root, dirs_exist_ok=True, ignore=_not_data)
+        write_atomically(path, default_toml(config))
+        (root / ".graft").mkdir(exist_ok=True)
+        write_atomically(root / ".graft" / ".gitignore", "*\n")
+        return cls.open(root)
+
+    @classmethod
+    def open(cls, folder: Path | str | None = None) -> Workspace:
+        """Open the workspace of a folder or of the nearest folder above it.
+
+        Raises:
+            BadInput: there is no workspace here.
+            ConfigError: `graft.toml` cannot be used.
+        """
+        start = Path(folder or Path.cwd()).resolve()
+        for root in (start, *start.parents):
+            path = root / CONFIG_NAME
+            if path.is_file():
+                return cls(root, parse_config(path.read_text(encoding="utf-8"), str(path)))
+        raise BadInput(
+            "no workspace here",
+            where=str(start),
+            why=f"neither this folder nor one above it has a {CONFIG_NAME}",
+            next_step="graft init",
+        )
+
+    @property
+    def state(self) -> Path:
+        """Return the folder of everything that Graft keeps."""
+        return self.root / ".graft"
+
+    @cached_property
+    def assembly(self) -> Assembly:
+        """Return the maker of models and arms."""
+        return Assembly(self.root, self.config)
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """Return the documents."""
+        return Corpus(self.state)
+
+    @cached_property
+    def index(self) -> Any:  # noqa: ANN401 - graft.index.lancedb.LanceIndex, imported late
+        """Return the index of passages and training pairs."""
+        from graft.index.lancedb import LanceIndex
+
+        embedder = self.assembly.embedder
+        return LanceIndex(self.state / "index", embedder.dimension, embedder.identity)
+
+    def add(self, paths: Sequence[Path | str], on_progress: Progress | None = None) -> AddReport:
+        """Read documents, cut them into passages and index them; unchanged ones cost nothing."""
+        from graft.models.resolve import resolve_model
+        from graft.splitters.semantic import SemanticSplitter
+
+        started = time.monotonic()
+        found = [Path(item).expanduser().resolve() for item in paths]
+        missing = [path for path in found if not path.exists()]
+        if missing:
+            raise BadInput(
+                "no such file or folder",
+                where=", ".join(str(path) for path in missing),
+                why="nothing was added",
+                next_step="graft add PATH",
+            )
+        tokenizer = None
+        if self.config.embedder != "fake":
+            files = resolve_model(self.config.embedder, offline=self.config.offline, root=self.root)
+            tokenizer = files.path / "tokenizer.json"
+        splitter = SemanticSplitter(self.config.retrieval.passage_tokens, tokenizer)
+        report = self.corpus.add(
+            found, splitter, self.assembly.embedder, self.index, on_progress or silent
+        )
+        if report.added or report.updated:
+            seconds = self._index_seconds + time.monotonic() - started
+            write_atomically(self.state / "build.json", json.dumps({"index_seconds": seconds}))
+        return report
+
+    def import_questions(
+        self, path: Path | str, where: Mapping[str, str], on_progress: Progress | None = None
+    ) -> ImportReport:
+        """Take a question file; without a `dev` split one is carved from `train`."""
+        report = read_questions(Path(path), where)
+        whole = ensure_dev(report.questions, self.config.seed)
+        store_questions(self.state, whole)
+        if on_progress is not None:
+            on_progress("questions", 1, 1)
+        return replace(report, questions=whole)
+
+    def check_questions(self) -> list[str]:
+        """Return plain sentences about the question set."""
+        return check(self._questions(), list(self.corpus.documents()))
+
+    def search(self, query: str, limit: int = 5) -> list[Hit]:
+        """Return the best passages for a query."""
+        self._need_documents()
+        hits = self.assembly.retriever(self.index).search(query, Where())
+        return list(hits)[:limit]
+
+    def ask(self, question: str, arm: str = "") -> AskResult:
+        """Ask one arm; without a name the recommended one, else `rag`."""
+        name = arm or self.recommended() or "rag"
+        answer = self.arm(name).answer(question)
+        return AskResult(
+            name, question, answer.text, answer.declined, answer.hits, answer.stage_seconds
+        )
+
+    def ask_all(self, question: str) -> list[AskResult]:
+        """Ask every arm that is built."""
+        return [self.ask(question, name) for name in self.arm_names()]
+
+    def arm_names(self) -> list[str]:
+        """Return the arms that can answer now, without building anything."""
+        adapters = self.results.adapters()
+        names = []
+        for name in (*ARMS, *CONTROLS):
+            has_model = name not in TUNED or TUNED[name] in adapters
+            has_index = name not in RETRIEVING or bool(self.corpus.documents())
+            if has_model and has_index:
+                names.append(name)
+        return names
+
+    def recommended(self) -> str:
+        """Return the arm that the newest comparison recommends, or an empty string."""
+        return self.results.recommended()
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm exactly as the newest comparison measured it.
+
+        Raises:
+            UsageError: there is no such arm, or it is not built yet.
+        """
+        if name in self._arms:
+            return self._arms[name]
+        if name not in (*ARMS, *CONTROLS):
+            raise UsageError(
+                f"unknown arm {name!r}",
+                why="arms are " + ", ".join((*ARMS, *CONTROLS)),
+                next_step="graft status",
+            )
+        if name in RETRIEVING:
+            self._need_documents()
+        adapter = self.results.adapters().get(TUNED.get(name, ""))
+        if name in TUNED and adapter is None:
+            raise UsageError(
+                f"the arm {name} is not built yet",
+                where=str(self.state / "adapters"),
+                why="no comparison has trained its adapter",
+                next_step="graft compare",
+            )
+        contract, options, plan = self._as_measured()
+        retriever = self.assembly.retriever(self.index) if name in RETRIEVING else None
+        self._arms[name] = self.assembly.arm(name, contract, options, plan, retriever, adapter)
+        return self._arms[name]
+
+    def train(
+        self,
+        names: Sequence[str] = (),
+        *,
+        effort: Effort = "quick",
+        force: bool = False,
+        on_progress: Progress | None = None,
+    ) -> list[TrainReport]:
+        """Train adapters by name (default: both)."""
+        unknown = sorted(set(names) - {"finetuned", "hybrid"})
+        if unknown:
+            raise UsageError(
+                f"no adapter is called {unknown[0]!r}",
+                why="adapters are finetuned and hybrid",
+                next_step="graft train",
+            )
+        if self.assembly.api_only:
+            raise UsageError(
+                "the base model is behind a server",
+                where="graft.toml",
+                why="its weights cannot be trained here",
+                next_step="set base_model to a model on this machine",
+            )
+        comparing = self._comparing(effort, (), None)
+        chosen = names or ("finetuned", "hybrid")
+        return [
+            comparing.training.ensure(name, force=force, on_progress=on_progress) for name in chosen
+        ]
+
+    def plan_compare(
+        self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None
+    ) -> ComparePlan:
+        """Return what `compare` would do and how long it would take."""
+        return estimate(self._comparing(effort, arms, limit))
+
+    def compare(
+        self,
+        *,
+        effort: Effort = "quick",
+        arms: Sequence[str] = (),
+        limit: int | None = None,
+        on_progress: Progress | None = None,
+    ) -> CompareResult:
+        """Build what is missing, ask every arm the same questions, decide, write the report."""
+        measured = self._comparing(effort, arms, limit).run(on_progress)
+        self._arms.clear()
+        return self.results.store(measured)
+
+    def report(self) -> CompareResult:
+        """Draw the newest comparison again from its files."""
+        return self.results.redraw()
+
+    @cached_property
+    def results(self) -> Results:
+        """Return the stored comparisons."""
+        return Results(self.state)
+
+    def status(self) -> dict[str, Any]:
+        """Return what exists and the one next action."""
+        questions = self._maybe_questions()
+        counts = {
+            split: len(questions.by_split(split)) if questions else 0
+            for split in ("train", "dev", "test")
+        }
+        documents = len(list(self.corpus.documents()))
+        newest = self.results.newest()
+        return {
+            "schema": 1,
+            "workspace": str(self.root),
+            "base_model": self.config.base_model,
+            "documents": documents,
+            "skipped": [[item.path, item.reason, item.next_step] for item in self.corpus.skipped()],
+            "questions": counts,
+            "arms": self.arm_names(),
+            "recommended": self.recommended(),
+            "verdict": newest["verdict"]["sentence"] if newest else "",
+            "storage_bytes": folder_bytes(self.state),
+            "next": _next_action(documents, counts["test"], bool(newest)),
+        }
+
+    def doctor(self) -> list[Check]:
+        """Look at everything that could be wrong with machine and workspace."""
+        return examine(self.config, self.root, self.state)
+
+    @property
+    def _index_seconds(self) -> float:
+        path = self.state / "build.json"
+        if not path.is_file():
+            return 0.0
+        return float(json.loads(path.read_text(encoding="utf-8"))["index_seconds"])
+
+    def _need_documents(self) -> None:
+        if not bool(self.corpus.documents()):
+            raise BadInput(
+                "there are no documents yet",
+                where=str(self.root),
+                why="nothing has been added to this workspace",
+                next_step="graft add docs/",
+            )
+
+    def _questions(self) -> QuestionSet:
+        return load_questions(self.state)
+
+    def _maybe_questions(self) -> QuestionSet | None:
+        try:
+            return load_questions(self.state)
+        except BadInput:
+            return None
+
+    def _contract(self, questions: QuestionSet | None) -> PromptContract:
+        train = questions.by_split("train") if questions else []
+        count = self.config.prompt.examples
+        return PromptContract.from_config(self.config.prompt, choose_examples(train, count))
+
+    def _as_measured(self) -> tuple[PromptContract, GenerateOptions, EffortPlan]:
+        """Return contract, decoding and plan of the newest comparison, else the defaults."""
+        stored = self.results.settings()
+        if stored:
+            texts = stored["contract"]
+            examples = tuple((asked, answer) for asked, answer in texts["examples"])
+            contract = PromptContract(texts["system"], texts["decline"], examples)
+            options = GenerateOptions(**(stored["options"] | {"stop": ()}))
+            return contract, options, EffortPlan(**stored["plan"])
+        plan = self._plan("normal")
+        return self._contract(self._maybe_questions()), GenerateOptions(max_new_tokens=48), plan
+
+    def _plan(self, effort: Effort) -> EffortPlan:
+        passages = self.config.retrieval.passages
+        return effort_plan(effort, fast_device=is_fast(), passages=passages)
+
+    def _comparing(self, effort: Effort, arms: Sequence[str], limit: int | None) -> Comparing:
+        """Put a comparison together after checking that it can be made at all."""
+        self._need_documents()
+        questions = self._questions()
+        unknown = sorted(set(arms) - {*ARMS, *CONTROLS})
+        if unknown:
+            raise UsageError(
+                f"unknown arm {unknown[0]!r}",
+                why="arms are " + ", ".join((*ARMS, *CONTROLS)),
+                next_step="graft compare",
+            )
+        wanted = tuple(arms) or self.config.compare.arms
+        plan = self._plan(effort)
+        training = Training(
+            self.assembly, self.corpus, questions, self._contract(questions), plan, self.index
+        )
+        train = [
+            item
+            for item in questions.by_split("train")
+            if not set(item.doc_ids) & training.kept_out
+        ]
+        self.corpus.add_pairs(
+            train, self.assembly.embedder, self.index, decline=self.config.prompt.decline
+        )
+        flags = []
+        if skipped := len(list(self.corpus.skipped())):
+            flags.append(f"skipped_documents:{skipped}")
+        if not questions.by_split("dev"):
+            flags.append("no_dev")
+        return Comparing(
+            self.assembly,
+            self.corpus,
+            training,
+            plan,
+            wanted,
+            limit,
+            flags,
+            [],
+            self._index_seconds,
+        )
+
+
+def _not_data(folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("__") or name.endswith(".py")]
+
+
+def _next_action(documents: int, test: int, compared: bool) -> str:
+    if not documents:
+        return "graft add docs/"
+    if not test:
+        return "graft questions import questions.jsonl"
+    return "graft serve" if compared else "graft compare"

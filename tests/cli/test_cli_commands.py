@@ -1,0 +1,241 @@
+"""Every command over the fake workspace: what it prints where, and its exit code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from graft.cli import commands
+from graft.config import Config, parse_config
+from graft.testing.workspace import FakeWorkspace
+
+COMMANDS = [
+    "init", "add", "questions import", "questions check", "search", "ask", "train", "compare",
+    "report", "serve", "status", "doctor", "config", "demo",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_two_examples_and_the_common_options(graft, name):
+    result = graft(*name.split(), "--help")
+    assert result.exit_code == 0
+    examples = result.stdout.partition("Examples:\n")[2].strip().splitlines()
+    assert len(examples) == 2
+    assert all(line.strip().startswith(f"graft {name}") for line in examples)
+    for option in ("--json", "-q", "-v"):
+        assert option in result.stdout
+    assert ("--workspace" in result.stdout) == (name != "demo")
+
+
+def test_the_list_of_commands_follows_the_golden_path():
+    group = get_command(commands.app)
+    names = group.list_commands(None)
+    wanted = ["init", "add", "questions", "compare", "serve"]
+    assert sorted(wanted, key=names.index) == wanted
+
+
+def test_without_a_command_the_help_is_shown(graft):
+    result = graft()
+    assert result.exit_code == 0
+    assert "graft questions import questions.jsonl" in result.stdout
+
+
+def test_the_version_is_printed(graft):
+    assert graft("--version").stdout == "graft 0.1.0\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--bogus", "compar", "compare --effort fast", "ask", "ask Q --arm rag --all",
+     "search x --limit 0", "questions import q.jsonl --where core", "compare --arms base,,rag",
+     "serve --host 0.0.0.0"],
+)  # fmt: skip
+def test_a_usage_error_exits_with_2(graft, workspace, line):
+    result = graft(*line.split())
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "rror" in result.stderr
+
+
+def test_init_says_what_it_made_and_what_comes_next(graft, tmp_path):
+    result = graft("init", "team")
+    assert result.stdout == f"created the workspace {tmp_path / 'team'}\n"
+    assert f"next: cd {tmp_path / 'team'} && graft add docs/" in result.stderr
+    again = graft("init", "team")
+    assert again.exit_code == 4
+    assert again.stderr.splitlines()[0] == "error: this folder is a workspace already"
+
+
+def test_init_takes_the_folder_of_the_common_option(graft, tmp_path):
+    assert graft("init", "--workspace", "there", "--base-model", "fake").exit_code == 0
+    assert parse_config((tmp_path / "there" / "graft.toml").read_text()).base_model == "fake"
+
+
+def test_outside_a_workspace_the_error_has_four_lines_and_exit_code_4(graft, tmp_path):
+    result = graft("status")
+    assert result.exit_code == 4
+    assert result.stdout == ""
+    assert [line.split()[0] for line in result.stderr.splitlines()] == [
+        "error:",
+        "where",
+        "why",
+        "next",
+    ]
+
+
+def test_the_workspace_can_be_named_by_option_and_by_variable(graft, workspace, monkeypatch):
+    monkeypatch.chdir("/")
+    assert graft("status").exit_code == 4
+    assert graft("status", "--workspace", str(workspace.root)).exit_code == 0
+    monkeypatch.setenv("GRAFT_WORKSPACE", str(workspace.root))
+    assert graft("status").exit_code == 0
+
+
+def test_add_counts_and_names_what_it_skipped(graft, workspace):
+    (workspace.root / "docs" / "logo\x1b[31m.png").write_bytes(b"")
+    (workspace.root / "docs" / "new.txt").write_text("The canteen opens at noon.")
+    result = graft("add", "docs")
+    assert result.stdout == "1 added, 1 unchanged, 1 skipped; 2 passages\n"
+    assert "skipped logo[31m.png: no loader for .png" in result.stderr
+    assert "next: graft questions import questions.jsonl" in result.stderr
+
+
+def test_add_as_json_lists_the_documents(document, workspace):
+    data = document("add", "docs")
+    assert data["unchanged"] == ["kiln.md"]
+    assert data["skipped"] == []
+
+
+def test_questions_are_imported_under_a_condition(document, graft, workspace):
+    result = graft("questions", "import", "questions.jsonl", "--where", "core=true")
+    assert result.stdout == "4 questions imported: 1 train, 1 dev, 2 test\n"
+    assert "1 test line left out by --where" in result.stderr
+    assert "next: graft questions check" in result.stderr
+    data = document("questions", "import", "questions.jsonl")
+    assert data["questions"] == {"train": 1, "dev": 1, "test": 3}
+
+
+def test_questions_check_says_what_stands_out(graft, document, workspace):
+    assert graft("questions", "check").stdout == "5 questions.\n"
+    assert document("questions", "check")["remarks"] == ["5 questions."]
+
+
+def test_search_shows_where_each_passage_stands(graft, document, workspace):
+    result = graft("search", "kiln fired")
+    assert result.stdout == "1. kiln.md > Fake\n   The kiln is fired on Mondays.\n"
+    assert document("search", "kiln")["hits"][0]["passage"]["doc_id"] == "kiln.md"
+
+
+def test_ask_puts_the_answer_alone_on_stdout(graft, document, workspace):
+    result = graft("ask", "When is the kiln fired?")
+    assert result.stdout == "Mondays\n"
+    assert "[1] kiln.md > Fake" in result.stderr
+    assert graft("ask", "When?", "-q").stderr == ""
+    assert document("ask", "When?", "--arm", "base")["answers"][0]["declined"] is True
+
+
+def test_ask_all_shows_every_arm(graft, workspace):
+    lines = graft("ask", "--all", "When is the kiln fired?").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["base", "rag", "decline"]
+
+
+def test_train_reuses_what_is_there(graft, document, workspace):
+    first = graft("train", "hybrid")
+    assert "hybrid  trained, 3 steps, 1,200 tokens, 2 s" in first.stdout
+    assert "right answers on dev 50%" in first.stderr
+    assert "hybrid  reused, nothing changed" in graft("train").stdout
+    assert [item["adapter"] for item in document("train")["adapters"]] == ["finetuned", "hybrid"]
+
+
+def test_compare_says_first_what_it_will_do_then_shows_the_table(graft, workspace):
+    result = graft("compare")
+    assert result.exit_code == 0
+    plan, work = result.stderr.split("Ctrl-C stops it")
+    assert "this takes about 4 min" in plan
+    assert ["train", "finetuned", "3", "min"] in [line.split() for line in plan.splitlines()]
+    assert "effort quick, caps.limit -" in plan
+    assert "ask 4/4" in work
+    assert "next: graft serve" in work
+    assert result.stdout.startswith("Use hybrid: it is the fake winner.")
+    assert "\x1b" not in result.stdout
+    assert result.stdout.rstrip().endswith("report.html")
+
+
+def test_compare_again_says_that_nothing_was_done_twice(graft, workspace):
+    first = graft("compare")
+    second = graft("compare")
+    assert second.stdout == first.stdout
+    assert "every answer was reused" in second.stderr
+
+
+def test_compare_as_json_is_the_comparison(document, workspace):
+    data = document("compare", "--arms", "base,rag")
+    assert [arm["name"] for arm in data["arms"]] == ["base", "rag"]
+
+
+def test_failed_questions_give_exit_code_5_after_the_table(graft, workspace, monkeypatch):
+    whole = FakeWorkspace.compare
+
+    def two_failed(self, **settings):
+        return dataclasses.replace(whole(self, **settings), failed=2)
+
+    monkeypatch.setattr(FakeWorkspace, "compare", two_failed)
+    result = graft("compare", "-q")
+    assert result.exit_code == 5
+    assert "Use hybrid" in result.stdout
+    assert result.stderr == "2 questions failed; the report names them\n"
+
+
+def test_report_shows_the_newest_comparison_again(graft, workspace):
+    assert graft("report").exit_code == 4
+    compared = graft("compare").stdout
+    assert graft("report").stdout == compared
+
+
+def test_without_a_recommendation_the_next_step_names_an_arm(graft, undecided):
+    assert "next: graft serve --arm rag" in graft("report").stderr
+
+
+def test_status_shows_one_fact_a_line(graft, document, workspace):
+    lines = [" ".join(line.split()) for line in graft("status").stdout.splitlines()]
+    assert "documents 1" in lines
+    assert "questions.test 5" in lines
+    assert "skipped logo.png: no loader for .png" in lines
+    assert "recommended -" in lines
+    assert document("status")["questions"]["test"] == 5
+
+
+def test_doctor_exits_with_3_where_something_is_missing(graft, workspace):
+    result = graft("doctor")
+    assert result.exit_code == 3
+    assert "next: free some space" in result.stdout
+    assert json.loads(graft("doctor", "--json").stdout)["ok"] is False
+
+
+def test_config_prints_toml_that_reads_back_the_same(graft, document, workspace):
+    assert parse_config(graft("config").stdout) == Config()
+    assert document("config")["config"]["retrieval"]["passages"] == 3
+
+
+def test_the_demo_is_the_golden_path_and_does_nothing_twice(graft, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAFT_WORKSPACE", str(tmp_path / "elsewhere"))
+    first = graft("demo")
+    assert first.exit_code == 0
+    assert "about ten minutes" in first.stderr.splitlines()[0]
+    assert "1 document new or changed" in first.stderr
+    second = graft("demo")
+    assert second.stdout == first.stdout
+    assert "0 documents new or changed, 1 unchanged" in second.stderr
+    assert "every answer was reused" in second.stderr
+    assert not Path("elsewhere").exists()
+
+
+def test_the_demo_leaves_the_workspace_of_somebody_else_alone(graft, tmp_path):
+    graft("init", "mine")
+    result = graft("demo", "--folder", "mine")
+    assert result.exit_code == 4
+    assert "not that of the demo" in result.stderr

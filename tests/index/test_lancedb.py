@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from graft.errors import BadInput, FingerprintMismatch
+from graft.index.lancedb import LanceIndex
+from graft.testing.index_contract import IndexContract, document_passage, vectors
+from graft.types import Where
+
+
+class TestLanceIndex(IndexContract):
+    @pytest.fixture
+    def index(self, tmp_path):
+        self.folder = tmp_path
+        return LanceIndex(tmp_path, 4, "fake")
+
+    def reopened(self, index):
+        return LanceIndex(self.folder, 4, "fake")
+
+
+def test_another_embedder_or_dimension_is_refused(tmp_path):
+    LanceIndex(tmp_path, 4, "fake")
+    with pytest.raises(FingerprintMismatch, match="do not belong together"):
+        LanceIndex(tmp_path, 4, "other")
+    with pytest.raises(FingerprintMismatch):
+        LanceIndex(tmp_path, 8, "fake")
+
+
+def test_a_broken_table_is_named_with_the_way_out(tmp_path):
+    LanceIndex(tmp_path, 4, "fake")
+    shutil.rmtree(tmp_path / "passages.lance" / "_versions")
+    with pytest.raises(BadInput) as caught:
+        LanceIndex(tmp_path, 4, "fake")
+    assert "graft add" in str(caught.value)
+
+
+def test_vectors_of_another_dimension_are_refused(tmp_path):
+    with pytest.raises(FingerprintMismatch):
+        LanceIndex(tmp_path, 3, "fake").write([document_passage("p", "x")], vectors((1, 0, 0, 0)))
+
+
+def test_words_are_found_in_their_inflections(tmp_path):
+    index = LanceIndex(tmp_path, 4, "fake")
+    index.write([document_passage("p1", "Pumps were running")], vectors((1, 0, 0, 0)))
+    found = index.search("the pump runs", vectors((1, 0, 0, 0)), 1, Where())
+    assert [hit.passage.id for hit in found["text"]] == ["p1"]
+
+
+def test_above_the_limit_the_graph_agrees_with_exact_search(tmp_path):
+    chosen = np.random.default_rng(7)
+    rows = vectors(*chosen.normal(size=(400, 8)))
+    passages = [document_passage(f"p{n:03}", f"word{n}", f"{n % 9}.md", n) for n in range(400)]
+    exact = LanceIndex(tmp_path / "exact", 8, "fake")
+    graph = LanceIndex(tmp_path / "graph", 8, "fake", exact_limit=100)
+    for index in (exact, graph):
+        index.write(passages, rows)
+    where = Where(without_documents=frozenset({"1.md", "2.md"}))
+    shared = 0
+    for row in range(0, 400, 20):
+        pair = [index.search("word7", rows[row], 10, where)["dense"] for index in (exact, graph)]
+        ids = [{hit.passage.id for hit in hits} for hits in pair]
+        shared += len(ids[0] & ids[1])
+        assert len(ids[1]) == 10
+        assert pair[1][0].score == pytest.approx(pair[0][0].score, abs=0.02)
+    assert exact.is_exact
+    assert not graph.is_exact
+    assert shared >= 190
+    assert graph.all_passages() == exact.all_passages()
+    graph.write([document_passage("new", "zebra", "new.md")], rows[:1])
+    found = graph.search("zebra", rows[0], 1, Where(kinds=frozenset({"document"})))
+    assert [hit.passage.id for hit in found["text"]] == ["new"]
+
+
+def test_a_second_reader_sees_new_passages(tmp_path, monkeypatch):
+    import datetime
+
+    monkeypatch.setattr("graft.index.lancedb._SEEN_AFTER", datetime.timedelta(0))
+    writer = LanceIndex(tmp_path, 4, "fake")
+    reader = LanceIndex(tmp_path, 4, "fake")
+    assert reader.search("pump", vectors((1, 0, 0, 0)), 1, Where())["text"] == []
+    writer.write([document_passage("p1", "pump")], vectors((1, 0, 0, 0)))
+    found = reader.search("pump", vectors((1, 0, 0, 0)), 1, Where())
+    assert [hit.passage.id for hit in found["dense"]] == ["p1"]
+    assert [hit.passage.id for hit in found["text"]] == ["p1"]
