@@ -149,7 +149,7 @@ def read_records(path: Path) -> tuple[Record, ...]:
     if not path.exists():
         return ()
     records = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
     for number, line in enumerate(lines, 1):
         try:
             records.append(Record.from_json(json.loads(line)))

@@ -42,7 +42,8 @@ def test_no_passage_is_larger_than_the_size_with_its_heading_path():
     splitter = SemanticSplitter(64)
     sizes = [splitter._count(passage.shown) for passage in splitter.split(value)]
     assert max(sizes) <= 64
-    assert min(sizes) >= 32
+    assert min(sizes[:-1]) >= 48
+    assert sizes[-1] >= 16
 
 
 def test_the_path_starts_with_the_title_once_and_the_heading_is_not_repeated():
@@ -115,8 +116,7 @@ def test_pages_keep_their_numbers():
 def test_a_long_heading_path_is_cut_from_the_left():
     long = "a heading of quite some words in it"
     value = document((("Pumps", long, long + " too", "Last"), SENTENCE * 2))
-    (passage,) = split(value, 60)
-    assert passage.heading_path == ("Pumps", "Last")
+    assert {passage.heading_path for passage in split(value, 36)} == {("Pumps", "Last")}
 
 
 def test_a_title_without_end_is_cut_short():
@@ -172,7 +172,7 @@ def test_sizes_are_those_of_the_tokenizer(tmp_path):
     passages = split(value, 50, tokenizer_file(tmp_path))
     sizes = [len(re.findall(r"\w+|[^\w\s]+", passage.shown)) for passage in passages]
     assert max(sizes) <= 50
-    assert min(sizes) > 25
+    assert min(sizes[:-1]) > 36
 
 
 def test_a_missing_tokenizer_is_named(tmp_path):

@@ -55,13 +55,21 @@ class ExactTable:
             self._documents.setdefault(passage.doc_id, []).append(row)
             if passage.pair_id:
                 self._pairs.setdefault(passage.pair_id, []).append(row)
-        self._kinds = np.array([passage.kind for passage in self.passages], dtype="U8")
+        kinds = np.array([passage.kind for passage in self.passages], dtype="U8")
+        self._of_kind = {str(kind): kinds == kind for kind in np.unique(kinds)}
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return the kinds of passages that there are."""
+        return frozenset(self._of_kind)
 
     def allowed(self, where: Where) -> NDArray[np.bool_]:
         """Return a mask of the rows that a search may return."""
         import numpy as np
 
-        mask = np.isin(self._kinds, list(where.kinds))
+        mask = np.zeros(len(self.passages), dtype=bool)
+        for kind in where.kinds & self.kinds:
+            mask |= self._of_kind[kind]
         for ids, rows in (
             (where.without_documents, self._documents),
             (where.without_pairs, self._pairs),

@@ -89,9 +89,9 @@ class LanceIndex:
     ) -> Mapping[str, Sequence[Hit]]:
         """Return the best `k` allowed passages of each channel."""
         self.refresh()
-        if k < 1 or not self.count():
-            return {"dense": [], "text": []}
         exact = self._exact
+        if k < 1 or (exact is not None and not exact.kinds & where.kinds):
+            return {"dense": [], "text": []}
         dense = exact.nearest(vector, k, where) if exact else self._by_graph(vector, k, where)
         return {"dense": dense, "text": self._by_words(text, k, where)}
 
@@ -227,15 +227,16 @@ class LanceIndex:
         kinds = ", ".join(_quoted(kind) for kind in sorted(where.kinds))
         if not kinds:
             return []
-        search = search.where(f"kind IN ({kinds})", prefilter=True).select([*_COLUMNS, score])
+        columns = ["id"] if self._exact else list(_COLUMNS)
+        search = search.where(f"kind IN ({kinds})", prefilter=True).select([*columns, score])
         limit = k + _EXCESS
         while True:
             found = search.limit(limit).to_arrow()
             scores = found.column(score).to_pylist()
             scored = sorted(
                 (sign * round(value, _DECIMALS), stable_key(passage), passage)
-                for passage, value in zip(_passages(found), scores, strict=True)
-                if is_allowed(passage, where)
+                for passage, value in zip(self._found(found), scores, strict=True)
+                if passage is not None and is_allowed(passage, where)
             )
             if len(scored) >= k or found.num_rows < limit:
                 break
@@ -245,6 +246,14 @@ class LanceIndex:
             Hit(passage, -value if score == "_score" else 1 - value, {channel: rank})
             for rank, (value, _, passage) in enumerate(scored[:k], 1)
         ]
+
+    def _found(self, rows: Any) -> Sequence[Passage | None]:  # noqa: ANN401
+        """Return the passages of rows, from memory where they are there (None: just deleted)."""
+        if self._exact is None:
+            return _passages(rows)
+        table = self._exact
+        at = (table.row_of.get(name) for name in rows.column("id").to_pylist())
+        return [None if row is None else table.passages[row] for row in at]
 
     def _raise_no_space(self, error: Exception) -> None:
         if "No space left" in str(error) or "os error 28" in str(error):

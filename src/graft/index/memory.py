@@ -98,6 +98,10 @@ class MemoryIndex:
         """Return all passages in their fixed order."""
         return list(self._ready().passages)
 
+    def refresh(self) -> None:
+        """Put the passages into their order now; a search would do it otherwise."""
+        self._ready()
+
     def _ready(self) -> ExactTable:
         import numpy as np
 

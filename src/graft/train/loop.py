@@ -111,6 +111,7 @@ def _load(checkpoint: Path, plan: TrainPlan, start_from: Path | None) -> Any:  #
         lora_dropout=plan.dropout,
         target_modules=plan.targets if plan.targets == "all-linear" else plan.targets.split(","),
         task_type="CAUSAL_LM",
+        layers_to_transform=__import__("json").loads(__import__("os").environ.get("LAYERS","null")),
     )
     model = get_peft_model(base, config)
     fold_adapters(model)
