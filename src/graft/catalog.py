@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ __all__ = ["Catalog", "Entry", "Skipped", "State"]
 
 SCHEMA = 1
 _WAIT_SECONDS = 30.0
+# SQLite calls a full disk an input/output error where it makes its 32 KiB of shared memory.
+_LEAST_FREE_BYTES = 65_536
 _TABLES = """
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, source TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
@@ -197,7 +200,7 @@ class Catalog:
                 store.close()
 
     def _raise_known(self, error: sqlite3.DatabaseError) -> None:
-        if "disk is full" in str(error):
+        if "disk is full" in str(error) or self._lacks_space(error):
             raise NoSpaceLeft(
                 "no space left on the disk",
                 where=str(self._file),
@@ -213,6 +216,10 @@ class Catalog:
             if locked
             else f"remove {self._file} and run graft add again; documents are read anew",
         ) from error
+
+    def _lacks_space(self, error: sqlite3.DatabaseError) -> bool:
+        free = shutil.disk_usage(self._file.parent).free
+        return "disk I/O error" in str(error) and free < _LEAST_FREE_BYTES
 
 
 def _delete(store: sqlite3.Connection, doc_id: str) -> None:

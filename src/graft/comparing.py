@@ -113,6 +113,8 @@ class Comparing:
                 write_atomically(path, json.dumps(dataclasses.asdict(item), indent=1))
         if unfinished:
             self._measure(unfinished, questions, options, on_progress)
+        for folder in folders:
+            self._note_storage(folder)
         runs = tuple(self._with_receipt(read_run(folder)) for folder in folders)
         failed = sum(1 for run in runs for record in run.records if record.error)
         reused = not unfinished and all(report.reused for report in trained)
@@ -217,8 +219,11 @@ class Comparing:
         )
 
     def _base_name(self) -> str:
+        """Name the base as the verdict does."""
         if self.assembly.engine == "openai":
             return self.assembly.config.openai.model
+        if self.assembly.engine == "fake":
+            return "fake"
         return self.assembly.config.base_model
 
     def _training_seconds(self, name: str) -> float:
@@ -254,11 +259,14 @@ class Comparing:
         time_arms(arms, questions, timed, self.assembly.config.seed, on_progress)
         for arm, folder in arms:
             ask_all(arm, questions, folder, on_progress)
-        for (manifest, folder), (arm, _) in zip(unfinished, arms, strict=True):
-            stored = dataclasses.replace(manifest, storage_bytes=self._storage(arm.name))
-            write_atomically(
-                folder / "manifest.json", json.dumps(dataclasses.asdict(stored), indent=1)
-            )
+
+    def _note_storage(self, folder: Path) -> None:
+        """Write into a finished run what serving its arm keeps on disk."""
+        path = folder / "manifest.json"
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not stored["not_applicable"] and not stored["storage_bytes"]:
+            stored["storage_bytes"] = self._storage(stored["arm"])
+            write_atomically(path, json.dumps(stored, indent=1))
 
     def _storage(self, name: str) -> int:
         adapter = self.training.folder(TUNED[name]) if name in TUNED else None

@@ -11,6 +11,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from graft.errors import ConfigError
@@ -27,6 +28,7 @@ __all__ = [
     "default_toml",
     "effort_plan",
     "parse_config",
+    "read_config",
 ]
 
 Effort = Literal["quick", "normal", "thorough"]
@@ -63,14 +65,16 @@ class TrainConfig:
 
     rank: int = 16
     targets: str = "all-linear"
+    adapted_share: float = 0.0
     alpha: int = 32
     learning_rate: float = 0.0
     epochs: int = 0
-    batch_tokens: int = 512
+    batch_tokens: int = 256
     dropout: float = 0.0
     weight_decay: float = 0.01
     warmup_share: float = 0.06
     max_row_tokens: int = 512
+    tokens: int = 0
     hold_out: tuple[str, ...] = ()
 
 
@@ -133,6 +137,24 @@ def parse_config(text: str, where: str = "graft.toml") -> Config:
             next_step=f"mend {where} and run the command again",
         )
     return config
+
+
+def read_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: it is not UTF-8, or `parse_config` refuses it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            "the configuration is not UTF-8 text",
+            where=str(path),
+            why=f"byte {error.start} is {error.reason}",
+            next_step=f"save {path.name} as UTF-8 and run the command again",
+        ) from error
+    return parse_config(text, str(path))
 
 
 def _read(cls: type[T], data: Mapping[str, Any], prefix: str, problems: list[str]) -> T:
@@ -222,19 +244,21 @@ class EffortPlan:
     latency_questions: int
     pilot: bool
     seeds: int
+    adapted_share: float
 
 
 def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPlan:
     """Return the plan of an effort.
 
     `train_tokens` is the cap in all for `quick` and per adapter for `normal`. Two cores
-    without bf16 train 200 tokens a second where those of the design page train 400
-    (docs/log.md), so the quick cap is lower there: the ten minutes are the promise.
+    without bf16 in hardware train 170 tokens a second where those of the design page train
+    400 (docs/log.md), so caps are lower there and `quick` adapts the upper half of the layers
+    only (`adapted_share`): later passes then cost half. The ten minutes are the promise.
     """
     if effort == "quick":
-        cap = 90_000 if fast_device else 40_000
-        return EffortPlan("quick", cap, 150, 400, min(2, passages), 20, False, 1)
+        cap, share = (90_000, 1.0) if fast_device else (54_000, 0.5)
+        return EffortPlan("quick", cap, 150, 400, min(2, passages), 20, False, 1, share)
     if effort == "normal":
         cap = 250_000 if fast_device else 120_000
-        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1)
-    return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 3)
+        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1, 1.0)
+    return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 3, 1.0)

@@ -22,6 +22,7 @@ __all__ = ["ContextBuilder"]
 
 QUESTIONS_PER_CONTEXT = 6
 DECLINE_SHARE = 0.3  # of the rows with passages; more made small models decline too readily
+LONG_OVERLAP = 0.6  # of a long answer's words stand in a passage that holds it
 NEAR_SHARE = 0.7  # of the declined questions are about a document that is shown
 Count = Callable[[Sequence[Message]], int]
 
@@ -55,7 +56,7 @@ class ContextBuilder:
         for number, group in enumerate(groups):
             if budget is not None and spent >= budget:
                 break
-            context = self._context(group, number, chosen, count)
+            context = self._context(group, number, count)
             made = self._ask(group, context, questions, chosen)
             made = [row for row in made if _tokens(row, count) <= max_tokens]
             if not made:
@@ -117,10 +118,8 @@ class ContextBuilder:
             found, key=lambda passage: len(words & set(_plain(passage.shown).split())), default=None
         )
 
-    def _context(
-        self, group: Sequence[Question], number: int, chosen: random.Random, count: Count
-    ) -> list[Passage]:
-        """Return the passages for a group: found for one of its questions, gold at any place."""
+    def _context(self, group: Sequence[Question], number: int, count: Count) -> list[Passage]:
+        """Return the passages for a group: found for one question, the gold one among them."""
         lead = next((item for item in group if item.answers), group[0])
         own = {item.id for item in group}
         if number % 2:
@@ -131,12 +130,8 @@ class ContextBuilder:
         passages = [hit.passage for hit in hits]
         if lead.answers and not _answers(lead, passages):
             passages = self._with_gold(lead, passages)
-        documents = [item for item in passages if item.kind == "document"]
-        pairs = [item for item in passages if item.kind == "pair"]
-        if number % 3 == 0:
-            chosen.shuffle(documents)
         longest = max((item.question for item in group), key=len)
-        return self._fit(documents + pairs, longest, count)
+        return self._fit(passages, longest, count)
 
     def _with_gold(self, lead: Question, passages: list[Passage]) -> list[Passage]:
         """Put the gold passage in place of the last document passage, if there is one."""
@@ -195,8 +190,12 @@ def _answers(item: Question, passages: Sequence[Passage]) -> bool:
     """Tell whether the passages hold the answer: its text, or for long answers its document."""
     if not item.answers:
         return False
-    if item.kind == "long":
+    if item.kind == "long" and item.doc_ids:
         return any(passage.doc_id in item.doc_ids for passage in passages)
+    if item.kind == "long":
+        words = set(_plain(item.answers[0]).split())
+        shown = [len(words & set(_plain(passage.shown).split())) for passage in passages]
+        return max(shown, default=0) >= LONG_OVERLAP * len(words)
     texts = [f" {_plain(passage.shown)} " for passage in passages]
     if item.doc_ids:
         texts = [

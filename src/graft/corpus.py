@@ -272,7 +272,9 @@ def _nothing_readable(paths: Sequence[Path], reading: Reading) -> BadInput:
     return BadInput(
         "nothing readable was found",
         where=", ".join(str(path) for path in paths),
-        why=f"{len(skipped)} files left out: {counted}" if skipped else "there are no files",
+        why=f"{len(skipped)} file{'s' * (len(skipped) > 1)} left out: {counted}"
+        if skipped
+        else "there are no files",
         next_step=skipped[0].next_step
         if len(skipped) == 1 and skipped[0].next_step
         else "add files of these kinds: " + " ".join(known_extensions()),

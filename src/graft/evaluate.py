@@ -38,11 +38,11 @@ def ask_all(
     phase = f"ask {arm.name}"
     for start in range(0, len(missing), BATCH * 16):
         slab = missing[start : start + BATCH * 16]
-        prepared = arm.prepare_many([item.question for item in slab])
-        pairs = sorted(
-            zip(slab, prepared, strict=True),
-            key=lambda pair: [turn.content for turn in pair[1].messages],
-        )
+        prepared, failed = _prepare(arm, slab)
+        if failed:
+            append_lines(path, failed)
+            done += len(failed)
+        pairs = sorted(prepared, key=lambda pair: [turn.content for turn in pair[1].messages])
         for first in range(0, len(pairs), BATCH):
             part = pairs[first : first + BATCH]
             append_lines(path, _records(arm, part))
@@ -50,6 +50,29 @@ def ask_all(
             if on_progress is not None:
                 on_progress(phase, done, len(questions))
     return len(missing)
+
+
+def _prepare(
+    arm: Arm, slab: Sequence[Question]
+) -> tuple[list[tuple[Question, Prepared]], list[Record]]:
+    """Build the prompts of a slab and the records of those questions that have none.
+
+    Raises:
+        Exception: no prompt at all could be built, so the fault is not in one question.
+    """
+    try:
+        prepared = arm.prepare_many([item.question for item in slab])
+        return list(zip(slab, prepared, strict=True)), []
+    except Exception:  # noqa: BLE001 - one of the three borders: becomes a record
+        pairs, failed = [], []
+        for item in slab:
+            try:
+                pairs.append((item, arm.prepare_many([item.question])[0]))
+            except Exception as error:  # noqa: BLE001
+                failed.append(_failed(arm, item, error))
+        if not pairs:
+            raise
+        return pairs, failed
 
 
 def _records(arm: Arm, part: Sequence[tuple[Question, Prepared]]) -> list[Record]:
@@ -97,7 +120,9 @@ def time_arms(
 def _time_one(arm: Arm, item: Question) -> Record:
     try:
         return _record(arm, item, arm.answer(item.question))
-    except GraftError as error:
+    except NoSpaceLeft:
+        raise
+    except Exception as error:  # noqa: BLE001 - one of the three borders: becomes a record
         return _failed(arm, item, error)
 
 

@@ -17,9 +17,9 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         NoSpaceLeft: the disk is full; the old file stands unchanged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
     except OSError as error:

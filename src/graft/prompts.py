@@ -28,8 +28,10 @@ _SPECIAL = re.compile(
 _DECLINE_PATTERNS = re.compile(
     r"\b(?:documents?|passages?|context|text|information provided)"
     r"\s+(?:do(?:es)? not|don't|doesn't)\s+(?:say|state|mention|contain|provide|specify|include)"
-    r"|\b(?:i )?(?:do not|don't|cannot|can't) (?:know|answer)\b"
-    r"|\bnot (?:stated|mentioned|specified|given|provided|in the documents?)\b"
+    r"|(?:^|[.,;:!] |\b(?:i|we) )(?:do not|don't|cannot|can't) (?:know|answer)\b"
+    r"|\bnot (?:stated|mentioned|specified|given|provided)"
+    r"(?=$|[.,;:!]| (?:in|by) (?:the|these|any)\b)"
+    r"|\bnot in the documents?\b"
     r"|\bno information\b|\b(?:unanswerable|unable to answer)\b",
     re.IGNORECASE,
 )
@@ -78,10 +80,16 @@ class PromptContract:
         return f"{self.context_text(passages)}\n\n{asked}"
 
     def context_text(self, passages: Sequence[Passage]) -> str:
-        """Return the passages as laid out in the prompt, numbered from 1."""
+        """Return the passages as laid out in the prompt, numbered from 1.
+
+        Documents in reading order, then pairs: neighbours stay together, and questions that
+        found the same passages share the beginning of their prompts, which an engine's prefix
+        cache computes once.
+        """
+        ordered = sorted(passages, key=lambda item: (item.kind, item.doc_id, item.position))
         blocks = [
             f"[{number}] {neutralise(passage.shown.strip())}"
-            for number, passage in enumerate(passages, 1)
+            for number, passage in enumerate(ordered, 1)
         ]
         return "\n\n".join(["Documents:", *blocks])
 
@@ -107,9 +115,9 @@ class PromptContract:
         A long answer that merely mentions one of the forms is not a decline: the form must
         stand within its first 80 characters.
         """
-        text = " ".join(answer.split())
+        text = " ".join(answer.split()).replace("\u2019", "'")
         if not text.strip(" ."):
             return True
-        if self.decline.rstrip(".").lower() in text[:120].lower():
+        if self.decline.rstrip(".").replace("\u2019", "'").lower() in text[:120].lower():
             return True
         return bool(_DECLINE_PATTERNS.search(text[:80])) and len(text) <= 160

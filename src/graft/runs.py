@@ -98,21 +98,32 @@ class Comparand:
 def append_lines(path: Path, records: Iterable[Record]) -> None:
     """Append records, one line each, and flush them to the disk.
 
+    A last line that a crash cut short is taken out first, so that two lines never join.
+
     Raises:
         NoSpaceLeft: the disk is full; the lines before stay readable.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(item.to_json(), ensure_ascii=False) + "\n" for item in records)
-    size = path.stat().st_size if path.exists() else 0
+    size = len(_whole_lines(path))
     try:
-        with path.open("a", encoding="utf-8") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            os.truncate(path, size)
+        with path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        os.truncate(path, size)
+        if path.exists():
+            os.truncate(path, size)
         raise_no_space(error, path)
         raise
+
+
+def _whole_lines(path: Path) -> bytes:
+    """Return a file's content up to the end of its last whole line."""
+    data = path.read_bytes() if path.exists() else b""
+    return data[: data.rfind(b"\n") + 1]
 
 
 def read_run(folder: Path) -> ArmRun:
@@ -129,7 +140,15 @@ def read_run(folder: Path) -> ArmRun:
             why="manifest.json is missing",
             next_step="graft compare",
         )
-    data = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadInput(
+            "a run cannot be read",
+            where=str(path),
+            why=str(error),
+            next_step=f"remove {folder} and run graft compare again; it asks the questions anew",
+        ) from error
     if data.get("schema", 0) > SCHEMA:
         raise BadInput(
             "the run was written by a newer Graft",
@@ -145,17 +164,15 @@ def read_run(folder: Path) -> ArmRun:
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
-    """Read the records of a file, none where it does not exist."""
-    if not path.exists():
-        return ()
+    """Read the records of a file, none where it does not exist.
+
+    A last line without its end was cut short by a crash and is left out.
+    """
     records = []
-    lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line]
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_whole_lines(path).split(b"\n")[:-1], 1):
         try:
             records.append(Record.from_json(json.loads(line)))
-        except json.JSONDecodeError as error:
-            if number == len(lines):
-                break
+        except (ValueError, TypeError) as error:
             raise BadInput(
                 "a record cannot be read",
                 where=f"{path}:{number}",

@@ -34,8 +34,9 @@ from graft.types import Passage, fingerprint
 __all__ = ["TrainReport", "Training"]
 
 ROWS_VERSION = 1
-FINETUNED_SHARE = 0.45  # of a cap that is for both adapters together
-DEV_ROWS = {"quick": 40, "normal": 80, "thorough": 200}
+FINETUNED_SHARE = 0.6  # of a cap that is for both adapters together
+# Rows looked at during training: closed-book, with passages (ten times as long).
+DEV_ROWS = {"quick": (40, 14), "normal": (80, 40), "thorough": (200, 100)}
 RECEIPT_SCHEMA = 1
 
 
@@ -132,7 +133,9 @@ class Training:
         return seen
 
     def budget(self, name: str) -> int | None:
-        """Return the token budget of an adapter's rows."""
+        """Return the token budget of an adapter's rows; `tokens` under [train] overrides it."""
+        if own := self.assembly.config.train.tokens:
+            return own
         if self.plan.train_tokens is None or self.plan.effort != "quick":
             return self.plan.train_tokens
         share = FINETUNED_SHARE if name == "finetuned" else 1 - FINETUNED_SHARE
@@ -177,7 +180,7 @@ class Training:
             sources,
             hybrid=name == "hybrid",
             budget=self.budget(name),
-            dev_rows=DEV_ROWS[self.plan.effort],
+            dev_rows=DEV_ROWS[self.plan.effort][name == "hybrid"],
         )
 
     @property
@@ -196,6 +199,7 @@ class Training:
             hidden_size=self.assembly.base.hidden_size,
             tokens=None,
             seed=self.assembly.config.seed,
+            adapted_share=self.plan.adapted_share,
         )
 
         def tell(phase: str, done: int, total: int, note: str = "") -> None:

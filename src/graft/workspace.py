@@ -13,16 +13,17 @@ import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
+from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, choose_examples, folder_bytes
 from graft.comparing import Comparing
-from graft.config import Config, Effort, EffortPlan, default_toml, effort_plan, parse_config
+from graft.config import Config, Effort, EffortPlan, default_toml, effort_plan, read_config
 from graft.corpus import AddReport, Corpus, silent
 from graft.doctor import Check, examine
 from graft.errors import BadInput, UsageError
@@ -42,23 +43,11 @@ from graft.questions import (
 )
 from graft.results import CompareResult, Results
 from graft.training import Training, TrainReport
-from graft.types import GenerateOptions, Hit, Where
+from graft.types import Hit, Where
 
 __all__ = ["AskResult", "Workspace"]
 
 CONFIG_NAME = "graft.toml"
-
-
-@dataclass(frozen=True, slots=True)
-class AskResult:
-    """One arm's answer to one question, with the passages it read."""
-
-    arm: str
-    question: str
-    answer: str
-    declined: bool
-    passages: tuple[Hit, ...]
-    stage_seconds: Mapping[str, float]
 
 
 class Workspace:
@@ -97,9 +86,8 @@ class Workspace:
         if example:
             source = Path(str(resources.files("graft") / "example"))
             shutil.copytree(source, root, dirs_exist_ok=True, ignore=_not_data)
-        write_atomically(path, default_toml(config))
-        (root / ".graft").mkdir(exist_ok=True)
         write_atomically(root / ".graft" / ".gitignore", "*\n")
+        write_atomically(path, default_toml(config))  # last: it is what makes a workspace
         return cls.open(root)
 
     @classmethod
@@ -114,7 +102,7 @@ class Workspace:
         for root in (start, *start.parents):
             path = root / CONFIG_NAME
             if path.is_file():
-                return cls(root, parse_config(path.read_text(encoding="utf-8"), str(path)))
+                return cls(root, read_config(path))
         raise BadInput(
             "no workspace here",
             where=str(start),
@@ -227,27 +215,19 @@ class Workspace:
         Raises:
             UsageError: there is no such arm, or it is not built yet.
         """
-        if name in self._arms:
-            return self._arms[name]
-        if name not in (*ARMS, *CONTROLS):
-            raise UsageError(
-                f"unknown arm {name!r}",
-                why="arms are " + ", ".join((*ARMS, *CONTROLS)),
-                next_step="graft status",
-            )
+        known_arm(name, str(self.root))
         if name in RETRIEVING:
             self._need_documents()
-        adapter = self.results.adapters().get(TUNED.get(name, ""))
-        if name in TUNED and adapter is None:
-            raise UsageError(
-                f"the arm {name} is not built yet",
-                where=str(self.state / "adapters"),
-                why="no comparison has trained its adapter",
-                next_step="graft compare",
+        if name not in self._arms:
+            asking = Asking(
+                self.assembly,
+                self.results.settings(),
+                self.results.adapters(),
+                self._contract(self._maybe_questions()),
+                self._plan("normal"),
+                lambda: self.index,
             )
-        contract, options, plan = self._as_measured()
-        retriever = self.assembly.retriever(self.index) if name in RETRIEVING else None
-        self._arms[name] = self.assembly.arm(name, contract, options, plan, retriever, adapter)
+            self._arms[name] = asking.arm(name)
         return self._arms[name]
 
     def train(
@@ -327,7 +307,7 @@ class Workspace:
             "recommended": self.recommended(),
             "verdict": newest["verdict"]["sentence"] if newest else "",
             "storage_bytes": folder_bytes(self.state),
-            "next": _next_action(documents, counts["test"], bool(newest)),
+            "next": _next_action(documents, counts["test"], bool(newest), self.recommended()),
         }
 
     def doctor(self) -> list[Check]:
@@ -364,18 +344,6 @@ class Workspace:
         count = self.config.prompt.examples
         return PromptContract.from_config(self.config.prompt, choose_examples(train, count))
 
-    def _as_measured(self) -> tuple[PromptContract, GenerateOptions, EffortPlan]:
-        """Return contract, decoding and plan of the newest comparison, else the defaults."""
-        stored = self.results.settings()
-        if stored:
-            texts = stored["contract"]
-            examples = tuple((asked, answer) for asked, answer in texts["examples"])
-            contract = PromptContract(texts["system"], texts["decline"], examples)
-            options = GenerateOptions(**(stored["options"] | {"stop": ()}))
-            return contract, options, EffortPlan(**stored["plan"])
-        plan = self._plan("normal")
-        return self._contract(self._maybe_questions()), GenerateOptions(max_new_tokens=48), plan
-
     def _plan(self, effort: Effort) -> EffortPlan:
         passages = self.config.retrieval.passages
         return effort_plan(effort, fast_device=is_fast(), passages=passages)
@@ -384,14 +352,9 @@ class Workspace:
         """Put a comparison together after checking that it can be made at all."""
         self._need_documents()
         questions = self._questions()
-        unknown = sorted(set(arms) - {*ARMS, *CONTROLS})
-        if unknown:
-            raise UsageError(
-                f"unknown arm {unknown[0]!r}",
-                why="arms are " + ", ".join((*ARMS, *CONTROLS)),
-                next_step="graft compare",
-            )
         wanted = tuple(arms) or self.config.compare.arms
+        for name in wanted:
+            known_arm(name, "--arms" if arms else f"{self.root / CONFIG_NAME} [compare]")
         plan = self._plan(effort)
         training = Training(
             self.assembly, self.corpus, questions, self._contract(questions), plan, self.index
@@ -426,9 +389,11 @@ def _not_data(folder: str, names: list[str]) -> list[str]:
     return [name for name in names if name.startswith("__") or name.endswith(".py")]
 
 
-def _next_action(documents: int, test: int, compared: bool) -> str:
+def _next_action(documents: int, test: int, compared: bool, recommended: str) -> str:
     if not documents:
         return "graft add docs/"
     if not test:
         return "graft questions import questions.jsonl"
-    return "graft serve" if compared else "graft compare"
+    if not compared:
+        return "graft compare"
+    return "graft serve" if recommended else "graft report"

@@ -34,6 +34,13 @@ def ask(
         raise UsageError(
             "--arm and --all exclude each other", next_step=f'graft ask --all "{question}"'
         )
+    if not question.strip():
+        raise UsageError(
+            "the question is empty",
+            where='graft ask ""',
+            why="there is nothing to answer",
+            next_step=EXAMPLES[0],
+        )
     workspace = session.open()
     results = workspace.ask_all(question) if every else [workspace.ask(question, arm)]
     session.document({"question": question, "answers": results})

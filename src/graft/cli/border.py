@@ -6,10 +6,12 @@ foresee is written with its traceback to a log file that is named. Nothing passe
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +19,7 @@ from pathlib import Path
 import typer
 
 from graft.cli.session import Session
-from graft.errors import GraftError
+from graft.errors import GraftError, NoSpaceLeft
 
 __all__ = ["INTERRUPTED", "border"]
 
@@ -27,6 +29,8 @@ INTERRUPTED = "interrupted; run the same command again to continue"
 @contextmanager
 def border(session: Session) -> Iterator[None]:
     """Run a command; end it with the exit code that its failure stands for."""
+    if not session.verbose:
+        warnings.simplefilter("ignore")  # other libraries' advice to their own callers
     try:
         yield
     except (typer.Exit, typer.Abort, BrokenPipeError):
@@ -38,8 +42,9 @@ def border(session: Session) -> Iterator[None]:
         session.complain(_with_traceback(error, session.verbose))
         raise typer.Exit(error.exit_code) from error
     except Exception as error:  # noqa: BLE001 - the border: it becomes a log file and exit 1
-        session.complain(_with_traceback(_unforeseen(error, session.folder), session.verbose))
-        raise typer.Exit(1) from error
+        found = _full_disk(error) or _unforeseen(error, session.folder)
+        session.complain(_with_traceback(found, session.verbose))
+        raise typer.Exit(found.exit_code) from error
     finally:
         session.sign.end()
 
@@ -48,6 +53,21 @@ def _with_traceback(error: GraftError, verbose: bool) -> str:
     if not verbose:
         return str(error)
     return "".join(traceback.format_exception(error.__cause__ or error)) + str(error)
+
+
+def _full_disk(error: Exception) -> NoSpaceLeft | None:
+    """Return the error of a full disk, from whatever library it came; None for any other."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not full and "No space left on device" not in str(error):
+        return None
+    found = NoSpaceLeft(
+        "no space left on the disk",
+        where=str(getattr(error, "filename", None) or "a file of the workspace or of the cache"),
+        why=str(error).split("\n", 1)[0],
+        next_step="free some space and run the same command again; it continues",
+    )
+    found.__cause__ = error
+    return found
 
 
 def _unforeseen(error: Exception, folder: Path | None) -> GraftError:

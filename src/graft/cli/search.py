@@ -8,6 +8,7 @@ import typer
 
 from graft.cli.session import Session
 from graft.cli.texts import cited
+from graft.errors import UsageError
 
 __all__ = ["EXAMPLES", "search"]
 
@@ -20,6 +21,13 @@ def search(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Passages to show.")] = 5,
 ) -> None:
     """Show the passages that fit a query best."""
+    if not query.strip():
+        raise UsageError(
+            "the query is empty",
+            where='graft search ""',
+            why="there is nothing to look for",
+            next_step=EXAMPLES[0],
+        )
     hits = session.open().search(query, limit)
     session.document({"query": query, "hits": hits})
     for place, hit in enumerate(hits, 1):

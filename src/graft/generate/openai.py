@@ -16,6 +16,9 @@ from graft.types import Answer, Delta, GenerateOptions, Message
 
 __all__ = ["OpenAIGenerator"]
 
+# What reading an answer raises that is not of the form that the API promises.
+_NOT_AN_ANSWER = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+WORDS_OF_SERVER = 300  # characters of its error that are shown
 CHARACTERS_PER_TOKEN = 4.0  # only to keep prompts inside the window; never reported
 
 
@@ -42,7 +45,7 @@ class OpenAIGenerator:
                 why="base_url or model is empty",
                 next_step="set base_url (with /v1) and model under [openai]",
             )
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Authorization": f"Bearer {key.strip()}"} if key.strip() else {}
         self._client = httpx.Client(
             base_url=base_url.rstrip("/"),
             headers=headers,
@@ -72,22 +75,22 @@ class OpenAIGenerator:
             with self._client.stream("POST", "/chat/completions", json=body) as response:
                 if response.status_code >= 400:
                     response.read()
-                    raise self._failed(response.text[:300])
+                    raise self._failed(_refusal(response))
                 for line in response.iter_lines():
                     data = line.removeprefix("data:").strip()
                     if not line.startswith("data:") or data == "[DONE]":
                         continue
                     chunk = json.loads(data)
+                    if chunk.get("error"):
+                        raise self._failed(json.dumps(chunk["error"]))
                     used = chunk.get("usage") or used
-                    for choice in chunk.get("choices", []):
+                    for choice in chunk.get("choices") or []:
                         reason = choice.get("finish_reason") or reason
                         if piece := (choice.get("delta") or {}).get("content"):
                             yield Delta(piece)
-        except (httpx.HTTPError, json.JSONDecodeError) as error:
-            raise self._failed(str(error)) from error
-        yield Delta(
-            "", reason, int(used.get("prompt_tokens", 0)), int(used.get("completion_tokens", 0))
-        )
+        except (httpx.HTTPError, *_NOT_AN_ANSWER) as error:
+            raise self._failed(f"{type(error).__name__}: {error}") from error
+        yield Delta("", reason, _count(used, "prompt_tokens"), _count(used, "completion_tokens"))
 
     def generate_many(
         self, prompts: Sequence[Sequence[Message]], options: GenerateOptions
@@ -106,17 +109,17 @@ class OpenAIGenerator:
         try:
             response = self._client.post("/chat/completions", json=self._body(messages, options))
             if response.status_code >= 400:
-                raise self._failed(response.text[:300])
+                raise self._failed(_refusal(response))
             data = response.json()
             choice = data["choices"][0]
             text = choice["message"]["content"] or ""
-        except (httpx.HTTPError, json.JSONDecodeError, KeyError, IndexError) as error:
-            raise self._failed(str(error)) from error
-        used = data.get("usage") or {}
+            used = data.get("usage") or {}
+        except (httpx.HTTPError, *_NOT_AN_ANSWER) as error:
+            raise self._failed(f"{type(error).__name__}: {error}") from error
         return Answer(
             text.strip(),
-            int(used.get("prompt_tokens", 0)),
-            int(used.get("completion_tokens", 0)),
+            _count(used, "prompt_tokens"),
+            _count(used, "completion_tokens"),
             None,
             time.monotonic() - started,
             choice.get("finish_reason") or "stop",
@@ -135,9 +138,19 @@ class OpenAIGenerator:
         return body
 
     def _failed(self, why: str) -> GenerationFailed:
+        """Return the error; a key that the server repeated is taken out of its words."""
+        key = self._client.headers.get("authorization", "").removeprefix("Bearer ")
         return GenerationFailed(
             "the server did not answer",
             where=str(self._client.base_url),
-            why=why,
+            why=(why.replace(key, "***") if key else why)[:WORDS_OF_SERVER],
             next_step="check base_url under [openai] in graft.toml (it ends in /v1)",
         )
+
+
+def _refusal(response: Any) -> str:  # noqa: ANN401 - httpx.Response, kept out of the import
+    return f"status {response.status_code}: {response.text}"
+
+
+def _count(used: dict[str, Any], name: str) -> int:
+    return int(used.get(name) or 0)

@@ -93,10 +93,13 @@ class TransformersGenerator:
         row = self._chat.encode(self._chat.render(messages))
         streamer = TextIteratorStreamer(_Decoder(self._chat), skip_prompt=True, timeout=300)
         made: list[list[int]] = []
+        failed: list[GenerationFailed] = []
 
         def work() -> None:
             try:
                 made.extend(self._generate([row], options, streamer, [Cancel()]))
+            except GenerationFailed as error:
+                failed.append(error)
             finally:
                 streamer.end()
 
@@ -109,8 +112,8 @@ class TransformersGenerator:
         finally:
             cancelled.set()
             thread.join()
-        if not made:
-            raise GenerationFailed("transformers failed", where=self.identity)
+        if failed:
+            raise failed[0]
         answer = self._answer(len(row), made[0], options)
         yield Delta("", answer.finish_reason, answer.prompt_tokens, answer.completion_tokens)
 
@@ -134,18 +137,26 @@ class TransformersGenerator:
         if options.temperature > 0:
             torch.manual_seed(options.seed)
         sampling = {"temperature": options.temperature} if options.temperature > 0 else {}
-        with torch.inference_mode():
-            out = self._model.generate(
-                input_ids=ids.to(self._device),
-                attention_mask=mask.to(self._device),
-                max_new_tokens=options.max_new_tokens,
-                do_sample=options.temperature > 0,
-                eos_token_id=list(self._chat.stop_ids),
-                pad_token_id=pad,
-                streamer=streamer,
-                stopping_criteria=list(stopping) or None,
-                **sampling,
-            )
+        try:
+            with torch.inference_mode():
+                out = self._model.generate(
+                    input_ids=ids.to(self._device),
+                    attention_mask=mask.to(self._device),
+                    max_new_tokens=options.max_new_tokens,
+                    do_sample=options.temperature > 0,
+                    eos_token_id=list(self._chat.stop_ids),
+                    pad_token_id=pad,
+                    streamer=streamer,
+                    stopping_criteria=list(stopping) or None,
+                    **sampling,
+                )
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise GenerationFailed(
+                "transformers could not answer",
+                where=self.identity,
+                why=str(error) or type(error).__name__,
+                next_step="graft doctor",
+            ) from error
         made: list[list[int]] = out[:, width:].tolist()
         return made
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,11 +148,13 @@ class LanceIndex:
 
         try:
             store = lancedb.connect(str(self._folder), read_consistency_interval=_SEEN_AFTER)
-            if (self._folder / f"{TABLE}.lance").exists():
+            place = self._folder / f"{TABLE}.lance"
+            if any((place / "_versions").glob("*")):
                 table = store.open_table(TABLE)
                 stored = json.loads((table.schema.metadata or {}).get(b"graft", b"{}"))
                 check_identity(stored, identity, self._dimension, SCHEMA, self._folder)
                 return table
+            shutil.rmtree(place, ignore_errors=True)  # half made: no version was ever written
             table = store.create_table(TABLE, schema=self._schema(identity))
             table.create_index("shown", config=FTS(with_position=False, language="English"))
             return table

@@ -45,8 +45,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """
     if _is_whole(folder):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    draft = _draft(folder)
     try:
         make(draft)
         files = sorted(path for path in draft.rglob("*") if path.is_file())
@@ -67,6 +66,15 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return folder
+
+
+def _draft(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise_no_space(error, folder)
+        raise
 
 
 def _is_whole(folder: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput
+from graft.files import write_atomically
 from graft.models.cache import cache_root, hash_file, made_once
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checkpoint_from_gguf", "permute_rows", "unpermute_rows"]
 
+SHA256_DIGITS = 64
 _LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -59,10 +61,10 @@ def checkpoint_from_gguf(path: Path) -> Path:
     """Return the cached checkpoint folder of a GGUF file, converting it on first use."""
     stat = path.stat()
     marker = cache_root() / "gguf-hash" / f"{path.stem}-{stat.st_size}-{stat.st_mtime_ns}.txt"
-    if not marker.exists():
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.write_text(hash_file(path), encoding="utf-8")
-    digest = marker.read_text(encoding="utf-8").strip()
+    digest = marker.read_text(encoding="utf-8").strip() if marker.exists() else ""
+    if len(digest) != SHA256_DIGITS:
+        digest = hash_file(path)
+        write_atomically(marker, digest)
     folder = cache_root() / "checkpoints" / f"{path.stem}-{digest[:16]}"
     return made_once(folder, lambda draft: _convert(path, draft))
 

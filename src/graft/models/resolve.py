@@ -52,6 +52,7 @@ def set_offline(offline: bool) -> None:
         os.environ.pop("TRANSFORMERS_OFFLINE", None)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 

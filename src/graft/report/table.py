@@ -171,7 +171,10 @@ def warning_text(code: object) -> str:
     if " " in name:
         return text
     words = _WARNINGS.get(name, name.replace("_", " "))
-    return f"{rest.strip()}: {words}" if rest else words
+    if not rest:
+        return words
+    value = rest.strip()
+    return f"{words}: {value}" if value[:1].isdigit() else f"{value}: {words}"
 
 
 def is_clear(effect: Mapping[str, Any]) -> bool:

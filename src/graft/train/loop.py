@@ -17,6 +17,7 @@ from graft.errors import MissingPrerequisite, TrainingFailed
 from graft.models.chat import Chat
 from graft.models.device import best_device, best_dtype
 from graft.protocols import Progress
+from graft.train.forward import Forward, has_llama_layout
 from graft.train.packing import Batch, Tree, collate, encode_rows, group_trees, grow_trees
 from graft.train.plan import Curve, CurvePoint, TrainPlan
 from graft.types import TrainingRow
@@ -109,13 +110,39 @@ def _load(checkpoint: Path, plan: TrainPlan, start_from: Path | None) -> Any:  #
         r=plan.rank,
         lora_alpha=plan.alpha,
         lora_dropout=plan.dropout,
-        target_modules=plan.targets if plan.targets == "all-linear" else plan.targets.split(","),
+        target_modules=_targets(base, plan),
         task_type="CAUSAL_LM",
-        layers_to_transform=__import__("json").loads(__import__("os").environ.get("LAYERS","null")),
+        layers_to_transform=_adapted_layers(base, plan),
     )
     model = get_peft_model(base, config)
     fold_adapters(model)
     return model
+
+
+def _targets(base: Any, plan: TrainPlan) -> list[str]:  # noqa: ANN401
+    """Return the names of the matrices that get an adapter: all linear ones but the head."""
+    import torch
+
+    if plan.targets != "all-linear":
+        return plan.targets.split(",")
+    linear = (name for name, part in base.named_modules() if isinstance(part, torch.nn.Linear))
+    return sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
+
+
+def _frozen_layers(base: Any, plan: TrainPlan) -> int:  # noqa: ANN401
+    """Return how many layers at the bottom carry no adapter."""
+    decoder = getattr(base, "model", None)
+    if plan.adapted_share >= 1.0 or decoder is None or not hasattr(decoder, "layers"):
+        return 0
+    if not has_llama_layout(decoder):
+        return 0
+    count = len(decoder.layers)
+    return count - max(1, round(count * plan.adapted_share))
+
+
+def _adapted_layers(base: Any, plan: TrainPlan) -> list[int] | None:  # noqa: ANN401
+    frozen = _frozen_layers(base, plan)
+    return list(range(frozen, len(base.model.layers))) if frozen else None
 
 
 class _Run:
@@ -134,6 +161,8 @@ class _Run:
         self.model, self.optimiser, self.accelerator = model, optimiser, accelerator
         self.plan, self.dev, self.folder = plan, dev, folder
         self.on_progress = on_progress
+        inner = accelerator.unwrap_model(model).get_base_model()
+        self.forward = Forward(inner, accelerator.device, _frozen_layers(inner, plan))
         self.curve: Curve = []
         self.best: tuple[float, float] = (-1.0, -math.inf)
         self.kept_step = 0
@@ -153,7 +182,7 @@ class _Run:
             batch = collate(group)
             for entry in self.optimiser.param_groups:
                 entry["lr"] = self.plan.learning_rate * self.plan.schedule(step - 1, len(batches))
-            loss = self._loss(batch)
+            loss = self._loss(group, batch)
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise TrainingFailed(
@@ -184,30 +213,11 @@ class _Run:
             self._change(forest[0]),
         )
 
-    def _hidden(self, batch: Batch) -> torch.Tensor:
-        """Return the hidden states that predict learned tokens, contiguous: (n, d)."""
-        device = self.accelerator.device
-        inner = self.accelerator.unwrap_model(self.model).get_base_model()
-        states = inner.model(
-            input_ids=batch.ids.to(device),
-            position_ids=batch.positions.to(device),
-            attention_mask=batch.mask.to(device),
-            use_cache=False,
-        ).last_hidden_state
-        flat = states.reshape(-1, states.shape[-1])
-        picked: torch.Tensor = flat.index_select(0, batch.learned_from.to(device))
-        return picked.contiguous()
-
-    def _logits(self, batch: Batch) -> torch.Tensor:
-        inner = self.accelerator.unwrap_model(self.model).get_base_model()
-        logits: torch.Tensor = inner.lm_head(self._hidden(batch)).float()
-        return logits
-
-    def _loss(self, batch: Batch) -> torch.Tensor:
+    def _loss(self, trees: Sequence[Tree], batch: Batch) -> torch.Tensor:
         import torch
 
         target = batch.learned_ids.to(self.accelerator.device)
-        return torch.nn.functional.cross_entropy(self._logits(batch), target)
+        return torch.nn.functional.cross_entropy(self.forward.logits(trees, batch), target)
 
     def _look(self, step: int, tokens: int, seconds: float, losses: Sequence[float]) -> bool:
         """Score `dev`, keep the adapter if it is the best so far; true means stop."""
@@ -233,7 +243,7 @@ class _Run:
         with torch.inference_mode():
             for group in self.dev:
                 batch = collate(group)
-                logits = self._logits(batch).cpu()
+                logits = self.forward.logits(group, batch).cpu()
                 loss += float(
                     torch.nn.functional.cross_entropy(logits, batch.learned_ids, reduction="sum")
                 )
@@ -248,12 +258,13 @@ class _Run:
         """Return how far the trained adapter moves the logits of a few learned tokens."""
         import torch
 
-        batch = collate([min(trees, key=lambda tree: tree.tokens)])
+        group = [min(trees, key=lambda tree: tree.tokens)]
+        batch = collate(group)
         self.model.eval()
         with torch.inference_mode():
-            tuned = self._logits(batch)
+            tuned = self.forward.logits(group, batch)
             with self.accelerator.unwrap_model(self.model).disable_adapter():
-                plain = self._logits(batch)
+                plain = self.forward.logits(group, batch)
         return float((tuned - plain).abs().mean())
 
     def _keep(self, step: int) -> None:

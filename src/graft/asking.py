@@ -1,0 +1,85 @@
+"""Asking outside a comparison: an arm exactly as the newest comparison measured it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
+from graft.assembly import Assembly
+from graft.config import EffortPlan
+from graft.errors import UsageError
+from graft.prompts import PromptContract
+from graft.types import GenerateOptions, Hit
+
+__all__ = ["AskResult", "Asking", "known_arm"]
+
+NEW_TOKENS = 48  # before any comparison has derived a limit
+
+
+@dataclass(frozen=True, slots=True)
+class AskResult:
+    """One arm's answer to one question, with the passages it read."""
+
+    arm: str
+    question: str
+    answer: str
+    declined: bool
+    passages: tuple[Hit, ...]
+    stage_seconds: Mapping[str, float]
+
+
+def known_arm(name: str, where: str) -> None:
+    """Raise `UsageError` for a name that is no arm."""
+    if name not in (*ARMS, *CONTROLS):
+        raise UsageError(
+            f"unknown arm {name!r}",
+            where=where,
+            why="arms are " + ", ".join((*ARMS, *CONTROLS)),
+            next_step="graft status",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Puts arms together from the settings of the newest comparison, else from defaults.
+
+    `settings` are those of the comparison (empty where there is none), `adapters` its adapter
+    folders; `index` opens the index only when an arm retrieves.
+    """
+
+    assembly: Assembly
+    settings: Mapping[str, Any]
+    adapters: Mapping[str, Path]
+    contract: PromptContract
+    plan: EffortPlan
+    index: Callable[[], Any]
+
+    def arm(self, name: str) -> Arm:
+        """Return an arm.
+
+        Raises:
+            UsageError: the arm needs an adapter that no comparison has trained.
+        """
+        adapter = self.adapters.get(TUNED.get(name, ""))
+        if name in TUNED and adapter is None:
+            raise UsageError(
+                f"the arm {name} is not built yet",
+                where=str(self.assembly.state / "adapters"),
+                why="no comparison has trained its adapter",
+                next_step="graft compare",
+            )
+        contract, options, plan = self._as_measured()
+        retriever = self.assembly.retriever(self.index()) if name in RETRIEVING else None
+        return self.assembly.arm(name, contract, options, plan, retriever, adapter)
+
+    def _as_measured(self) -> tuple[PromptContract, GenerateOptions, EffortPlan]:
+        if not self.settings:
+            return self.contract, GenerateOptions(max_new_tokens=NEW_TOKENS), self.plan
+        texts = self.settings["contract"]
+        examples = tuple((asked, answer) for asked, answer in texts["examples"])
+        contract = PromptContract(texts["system"], texts["decline"], examples)
+        options = GenerateOptions(**(self.settings["options"] | {"stop": ()}))
+        return contract, options, EffortPlan(**self.settings["plan"])

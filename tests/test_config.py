@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import pytest
+
+from graft.config import (
+    CompareConfig,
+    Config,
+    RetrievalConfig,
+    TrainConfig,
+    default_toml,
+    effort_plan,
+    parse_config,
+)
+from graft.errors import ConfigError
+
+
+def problems(text):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text)
+    return caught.value
+
+
+def test_an_empty_file_is_all_defaults():
+    assert parse_config("") == Config()
+
+
+def test_values_are_read_into_their_tables():
+    config = parse_config(
+        'seed = 3\noffline = false\n[retrieval]\npassages = 5\n[train]\nhold_out = ["new/*"]\n'
+        '[compare]\nmargin = 0.1\narms = ["base", "rag"]\n'
+    )
+    assert (config.seed, config.offline) == (3, False)
+    assert config.retrieval == RetrievalConfig(passages=5)
+    assert config.train == TrainConfig(hold_out=("new/*",))
+    assert config.compare == CompareConfig(margin=0.1, arms=("base", "rag"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('base_modle = "x"', "unknown key 'base_modle', did you mean 'base_model'?"),
+        ("[retrieval]\npassage_token = 64", "did you mean 'retrieval.passage_tokens'?"),
+        ("[trian]\nrank = 8", "unknown key 'trian', did you mean 'train'?"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_near_match(text, said):
+    assert said in problems(text).why
+
+
+def test_a_key_that_is_near_to_nothing_gets_no_suggestion():
+    assert problems("zzzz = 1").why == "unknown key 'zzzz'"
+
+
+def test_every_problem_is_named_at_once():
+    error = problems('sed = 1\noffline = "no"\n[train]\nrank = -1\n[retrieval]\nfoo = 1\n')
+    assert error.what == "the configuration has 4 problems"
+    for part in ("'sed'", "'offline' is 'no'", "'train.rank' is -1", "'retrieval.foo'"):
+        assert part in error.why
+    assert error.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('seed = "7"', "'seed' is '7', expected a whole number from 0"),
+        ("seed = 7.5", "'seed' is 7.5, expected a whole number from 0"),
+        ("seed = true", "'seed' is True, expected a whole number from 0"),
+        ("offline = 1", "'offline' is 1, expected true or false"),
+        ("base_model = 3", "'base_model' is 3, expected a string"),
+        ("[compare]\nmargin = -0.1", "'compare.margin' is -0.1, expected a number from 0"),
+        ('[compare]\narms = "rag"', "'compare.arms' is 'rag', expected a list of strings"),
+        ("[compare]\narms = [1]", "'compare.arms' is [1], expected a list of strings"),
+        ("train = 3", "'train' must be a table"),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_sign_is_refused(text, expected):
+    assert problems(text).why == expected
+
+
+def test_a_choice_names_what_can_be_chosen():
+    why = problems('generator = "vllm"').why
+    assert "expected one of 'auto', 'openvino', 'transformers', 'openai', 'fake'" in why
+
+
+def test_a_whole_number_stands_for_a_fraction():
+    margin = parse_config("[compare]\nmargin = 1").compare.margin
+    assert margin == 1.0
+    assert isinstance(margin, float)
+
+
+def test_broken_toml_names_the_line():
+    error = problems("seed = = 1")
+    assert error.what == "the configuration is not valid TOML"
+    assert "line 1" in error.why
+
+
+def test_the_written_default_file_reads_back_as_the_defaults():
+    assert parse_config(default_toml()) == Config()
+
+
+def test_a_written_file_keeps_what_was_chosen():
+    chosen = Config(
+        base_model="models/own",
+        embedder="fake",
+        offline=False,
+        seed=11,
+        retrieval=RetrievalConfig(passage_tokens=64),
+        compare=CompareConfig(margin=0.02),
+    )
+    assert parse_config(default_toml(chosen)) == chosen
+
+
+def test_quick_shows_at_most_two_passages_in_400_tokens():
+    plan = effort_plan("quick", fast_device=True, passages=3)
+    assert (plan.train_tokens, plan.test_questions, plan.prompt_tokens) == (90_000, 150, 400)
+    assert (plan.passages, plan.latency_questions, plan.pilot, plan.seeds) == (2, 20, False, 1)
+    assert effort_plan("quick", fast_device=True, passages=1).passages == 1
+
+
+def test_normal_has_a_pilot_and_thorough_has_no_cap():
+    normal = effort_plan("normal", fast_device=True, passages=3)
+    assert (normal.train_tokens, normal.test_questions, normal.passages) == (250_000, 300, 3)
+    assert (normal.pilot, normal.seeds) == (True, 1)
+    thorough = effort_plan("thorough", fast_device=True, passages=3)
+    assert (thorough.train_tokens, thorough.test_questions, thorough.seeds) == (None, None, 3)
+
+
+def test_a_slow_device_trains_on_fewer_tokens_and_asks_as_many_questions():
+    for effort in ("quick", "normal"):
+        slow = effort_plan(effort, fast_device=False, passages=3)
+        fast = effort_plan(effort, fast_device=True, passages=3)
+        assert slow.train_tokens < fast.train_tokens
+        assert slow.test_questions == fast.test_questions
