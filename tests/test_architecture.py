@@ -17,13 +17,18 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 LAYERS = {
     0: ["types", "protocols", "errors"],
     1: ["config", "prompts", "stats", "files"],
-    2: ["loaders", "splitters", "embed", "index", "generate", "models", "train", "metrics", "guard"],
+    2: [
+        "loaders", "splitters", "embed", "index", "generate", "models", "train", "metrics", "guard",
+    ],
     3: [
         "corpus", "catalog", "reading", "sources", "questions", "question_lines", "question_set",
         "retrieve", "contexts", "rows", "exposure", "arms", "runs",
     ],
     4: ["evaluate", "probes", "decide", "report"],
-    5: ["asking", "assembly", "training", "comparing", "estimate", "results", "doctor", "workspace"],
+    5: [
+        "asking", "assembly", "training", "comparing", "estimate", "results", "doctor",
+        "workspace",
+    ],
     6: ["cli", "server", "web"],
     7: ["testing"],
 }  # fmt: skip

@@ -79,7 +79,6 @@ def with_a_long_one(bench):
     return [row for row in made(bench)[0] if row.question_id == "long"]
 
 
-@pytest.mark.xfail(reason="contexts._answers: long without doc_ids is never answered", strict=True)
 def test_a_declined_question_never_has_its_own_pair_in_the_context():
     """A long answer without gold documents is asked of foreign contexts, pair and all."""
     for row in with_a_long_one(Bench(("pump",), pairs_shown=3)):

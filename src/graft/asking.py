@@ -10,7 +10,7 @@ from typing import Any
 from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
-from graft.errors import UsageError
+from graft.errors import ConfigError, UsageError
 from graft.prompts import PromptContract
 from graft.types import GenerateOptions, Hit
 
@@ -31,10 +31,10 @@ class AskResult:
     stage_seconds: Mapping[str, float]
 
 
-def known_arm(name: str, where: str) -> None:
-    """Raise `UsageError` for a name that is no arm."""
+def known_arm(name: str, where: str, *, configured: bool = False) -> None:
+    """Raise `UsageError` (`ConfigError` where `graft.toml` says so) for a name that is no arm."""
     if name not in (*ARMS, *CONTROLS):
-        raise UsageError(
+        raise (ConfigError if configured else UsageError)(
             f"unknown arm {name!r}",
             where=where,
             why="arms are " + ", ".join((*ARMS, *CONTROLS)),

@@ -256,8 +256,8 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
     only (`adapted_share`): later passes then cost half. The ten minutes are the promise.
     """
     if effort == "quick":
-        cap, share = (90_000, 1.0) if fast_device else (54_000, 0.5)
-        return EffortPlan("quick", cap, 150, 400, min(2, passages), 20, False, 1, share)
+        cap, share, timed = (90_000, 1.0, 20) if fast_device else (38_000, 0.5, 12)
+        return EffortPlan("quick", cap, 150, 400, min(2, passages), timed, False, 1, share)
     if effort == "normal":
         cap = 250_000 if fast_device else 120_000
         return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1, 1.0)

@@ -19,7 +19,8 @@ __all__ = ["ComparePlan", "estimate"]
 TRAIN_RATE = {False: 140.0, True: 400.0}
 READ_RATE = {False: 400.0, True: 1_200.0}
 PROMPT_TOKENS = {True: 190, False: 60}  # computed per question: with passages, without
-LOAD_SECONDS = 8.0
+LOAD_SECONDS = 17.0
+LOOK_SECONDS = 20.0  # at the dev rows, and importing torch
 SECONDS_PER_TIMED = {True: 0.9, False: 0.3}
 
 
@@ -43,8 +44,10 @@ def estimate(comparing: Comparing) -> ComparePlan:
         if not training.is_built(name):
             budget = training.budget(name) or 500_000
             rows = len(training.questions.by_split("train"))
-            tokens = min(budget, rows * (5 * 30 if name == "finetuned" else 160))
-            steps.append((f"train {name} (at most {budget:,} tokens)", tokens / TRAIN_RATE[fast]))
+            tokens = min(budget, rows * (6 * 30 if name == "finetuned" else 160))
+            share = (1 + comparing.plan.adapted_share) / 2
+            text = f"train {name} (at most {budget:,} tokens)"
+            steps.append((text, tokens * share / TRAIN_RATE[fast] + LOOK_SECONDS))
     arms = [name for name in comparing.wanted if not comparing.not_applicable(name)]
     models = [name for name in arms if name not in ("top-passage", "nearest-pair", "decline")]
     scale = 1.0 if not fast else 0.33

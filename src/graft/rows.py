@@ -22,7 +22,7 @@ from graft.types import Document, Message, Passage, Question, TrainingRow, finge
 __all__ = ["RowSet", "RowSources", "build_rows", "kept_out_documents"]
 
 UNSEEN_SHARE = 0.2  # of the answerable test questions, if fewer would be unseen by themselves
-SECTION_SHARE = 0.1  # of the closed-book token budget
+SECTION_SHARE = 0.05  # of the closed-book token budget
 MAX_EPOCHS = 6  # passes over the pairs; dev answers still rise at the fifth (docs/log.md)
 CLOSED_SHARE = 0.3  # of the hybrid's token budget
 CLOZE_PROMPT = "Fill the gap."
@@ -168,7 +168,7 @@ def _passes(
     chosen: random.Random,
     left_out: Counter[str],
 ) -> list[list[TrainingRow]]:
-    """Repeat rows up to `MAX_EPOCHS` times within a budget; draw rows if one pass is too much."""
+    """Repeat rows up to `MAX_EPOCHS` times within a budget, the last pass in part if need be."""
     if not rows:
         return []
     cost = closed_cost(sources, rows)
@@ -181,7 +181,10 @@ def _passes(
         left_out["pair over the budget"] += len(rows) - len(kept)
         return [kept]
     whole = min(MAX_EPOCHS, budget // max(1, cost))
-    return [rows] * whole
+    drawn = list(rows)
+    chosen.shuffle(drawn)
+    part = drawn[: int(len(rows) * (budget / cost - whole))] if whole < MAX_EPOCHS else []
+    return [rows] * whole + [part] * bool(part)
 
 
 def closed_cost(sources: RowSources, rows: Sequence[TrainingRow]) -> int:

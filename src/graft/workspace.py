@@ -354,7 +354,7 @@ class Workspace:
         questions = self._questions()
         wanted = tuple(arms) or self.config.compare.arms
         for name in wanted:
-            known_arm(name, "--arms" if arms else f"{self.root / CONFIG_NAME} [compare]")
+            known_arm(name, "--arms" if arms else str(self.root / CONFIG_NAME), configured=not arms)
         plan = self._plan(effort)
         training = Training(
             self.assembly, self.corpus, questions, self._contract(questions), plan, self.index

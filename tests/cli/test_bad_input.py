@@ -183,13 +183,11 @@ def test_a_wrong_configuration_is_refused_with_the_near_name(filled, refused, te
     assert reason in refused(filled, 4, line)
 
 
-@pytest.mark.xfail(strict=True, reason="workspace.py, open: UnicodeDecodeError is not foreseen")
 def test_a_configuration_that_is_not_utf8_is_refused(filled, refused):
     Path("graft.toml").write_bytes(b'generator = "\xff"\n')
     refused(filled, 4, "status")
 
 
-@pytest.mark.xfail(strict=True, reason="workspace.py, _comparing: arms of graft.toml are unchecked")
 def test_an_unknown_arm_in_the_configuration_is_refused(filled, refused):
     Path("graft.toml").write_text(CONFIG + '[compare]\narms = ["ragg"]\n')
     refused(filled, 4, "compare")

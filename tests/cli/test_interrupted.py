@@ -95,7 +95,6 @@ def test_a_comparison_interrupted_anywhere_ends_as_an_uninterrupted_one(
     assert not interrupted_everywhere(origin, tmp_path, monkeypatch, calls, with_storage=False)
 
 
-@pytest.mark.xfail(strict=True, reason=STORAGE)
 def test_the_storage_of_an_arm_outlives_an_interruption(origin, tmp_path, monkeypatch, calls):
     monkeypatch.chdir(copied(origin, tmp_path / "whole"))
     line = ("compare", "--json", "--arms", "rag,decline")

@@ -6,6 +6,7 @@ Tokenizer and settings are copied from the GGUF file that the checkpoint came fr
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,17 +59,25 @@ def export_gguf(
 
 
 def _copy_fields(writer: Any, source: Path) -> None:  # noqa: ANN401 - gguf has no type hints
+    for key, value, kind, inner in _fields(source):
+        writer.add_key_value(key, value, kind, sub_type=inner)
+    writer.add_file_type(FILE_TYPE_Q8_0)
+    writer.add_quantization_version(2)
+
+
+@functools.lru_cache(maxsize=1)
+def _fields(source: Path) -> tuple[tuple[str, Any, Any, Any], ...]:
+    """Return (key, value, type, type of the items); parsing a vocabulary takes five seconds."""
     import gguf
 
     own = {"general.architecture", "general.file_type", "general.quantization_version"}
+    found = []
     for key, item in gguf.GGUFReader(str(source)).fields.items():
-        if key.startswith("GGUF.") or key in own:
-            continue
-        kind = item.types[0]
-        inner = item.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(key, item.contents(), kind, sub_type=inner)
-    writer.add_file_type(FILE_TYPE_Q8_0)
-    writer.add_quantization_version(2)
+        if not key.startswith("GGUF.") and key not in own:
+            kind = item.types[0]
+            inner = item.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+            found.append((key, item.contents(), kind, inner))
+    return tuple(found)
 
 
 def _add(writer: Any, name: str, values: NDArray[np.float32]) -> None:  # noqa: ANN401

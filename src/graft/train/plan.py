@@ -76,7 +76,7 @@ def make_plan(
         dropout=config.dropout,
         weight_decay=config.weight_decay,
         warmup_share=config.warmup_share,
-        evaluations=4,
+        evaluations=3,
         patience=2,
         seed=seed,
         targets=config.targets,
