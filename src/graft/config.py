@@ -256,7 +256,7 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
     only (`adapted_share`): later passes then cost half. The ten minutes are the promise.
     """
     if effort == "quick":
-        cap, share, timed = (90_000, 1.0, 20) if fast_device else (38_000, 0.5, 12)
+        cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
         return EffortPlan("quick", cap, 150, 400, min(2, passages), timed, False, 1, share)
     if effort == "normal":
         cap = 250_000 if fast_device else 120_000
