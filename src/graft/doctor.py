@@ -14,7 +14,7 @@ from graft.models.cache import cache_root, damaged_files
 from graft.models.device import has_gpu, is_fast
 from graft.models.resolve import resolve_model
 
-__all__ = ["Check", "examine"]
+__all__ = ["Check", "examine", "next_action"]
 
 LOCAL_PACKAGES = (
     "torch",
@@ -93,3 +93,14 @@ def _cache() -> list[Check]:
         name = f"cache {manifest.parent.name}"
         checks.append(Check(name, not bad, detail, f"rm -r {manifest.parent}"))
     return checks
+
+
+def next_action(documents: int, test: int, compared: bool, recommended: str) -> str:
+    """Return the one command that a workspace in this state wants next."""
+    if not documents:
+        return "graft add docs/"
+    if not test:
+        return "graft questions import questions.jsonl"
+    if not compared:
+        return "graft compare"
+    return "graft serve" if recommended else "graft report"

@@ -33,7 +33,7 @@ from graft.config import (
     read_config,
 )
 from graft.corpus import AddReport, Corpus, silent
-from graft.doctor import Check, examine
+from graft.doctor import Check, examine, next_action
 from graft.errors import BadInput, UsageError
 from graft.estimate import ComparePlan, estimate
 from graft.files import write_atomically
@@ -97,7 +97,9 @@ class Workspace:
         if example:
             config = replace(config, retrieval=RetrievalConfig(passage_tokens=EXAMPLE_PASSAGE))
             source = Path(str(resources.files("graft") / "example"))
-            shutil.copytree(source, root, dirs_exist_ok=True, ignore=_not_data)
+            shutil.copytree(
+                source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*", "*.py")
+            )
         write_atomically(root / ".graft" / ".gitignore", "*\n")
         write_atomically(path, default_toml(config))  # last: it is what makes a workspace
         return cls.open(root)
@@ -319,7 +321,7 @@ class Workspace:
             "recommended": self.recommended(),
             "verdict": newest["verdict"]["sentence"] if newest else "",
             "storage_bytes": folder_bytes(self.state),
-            "next": _next_action(documents, counts["test"], bool(newest), self.recommended()),
+            "next": next_action(documents, counts["test"], bool(newest), self.recommended()),
         }
 
     def doctor(self) -> list[Check]:
@@ -395,17 +397,3 @@ class Workspace:
             [],
             self._index_seconds,
         )
-
-
-def _not_data(folder: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith("__") or name.endswith(".py")]
-
-
-def _next_action(documents: int, test: int, compared: bool, recommended: str) -> str:
-    if not documents:
-        return "graft add docs/"
-    if not test:
-        return "graft questions import questions.jsonl"
-    if not compared:
-        return "graft compare"
-    return "graft serve" if recommended else "graft report"
