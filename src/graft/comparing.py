@@ -264,9 +264,10 @@ class Comparing:
         """Write into a finished run what serving its arm keeps on disk."""
         path = folder / "manifest.json"
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if not stored["not_applicable"] and not stored["storage_bytes"]:
-            stored["storage_bytes"] = self._storage(stored["arm"])
-            write_atomically(path, json.dumps(stored, indent=1))
+        if stored["not_applicable"] or stored["storage_bytes"]:
+            return
+        if kept := self._storage(stored["arm"]):
+            write_atomically(path, json.dumps(stored | {"storage_bytes": kept}, indent=1))
 
     def _storage(self, name: str) -> int:
         adapter = self.training.folder(TUNED[name]) if name in TUNED else None

@@ -20,7 +20,7 @@ from graft.types import Question, Record
 
 __all__ = ["ask_all", "time_arms"]
 
-BATCH = 32
+BATCH = 16
 WARM_UP = 2
 
 
@@ -36,8 +36,8 @@ def ask_all(
     missing = [item for item in questions if item.id not in have]
     done = len(questions) - len(missing)
     phase = f"ask {arm.name}"
-    for start in range(0, len(missing), BATCH * 8):
-        slab = missing[start : start + BATCH * 8]
+    for start in range(0, len(missing), BATCH * 16):
+        slab = missing[start : start + BATCH * 16]
         prepared, failed = _prepare(arm, slab)
         if failed:
             append_lines(path, failed)

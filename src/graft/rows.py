@@ -171,6 +171,8 @@ def _passes(
     """Repeat rows up to `MAX_EPOCHS` times within a budget, the last pass in part if need be."""
     if not rows:
         return []
+    rows = list(rows)
+    chosen.shuffle(rows)
     cost = closed_cost(sources, rows)
     if budget is None:
         return [rows] * MAX_EPOCHS

@@ -149,7 +149,7 @@ class LanceIndex:
         try:
             store = lancedb.connect(str(self._folder), read_consistency_interval=_SEEN_AFTER)
             place = self._folder / f"{TABLE}.lance"
-            if any((place / "_versions").glob("*")):
+            if any((place / part).exists() for part in ("_versions", "data", "_indices")):
                 table = store.open_table(TABLE)
                 stored = json.loads((table.schema.metadata or {}).get(b"graft", b"{}"))
                 check_identity(stored, identity, self._dimension, SCHEMA, self._folder)
