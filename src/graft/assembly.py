@@ -29,7 +29,6 @@ from graft.types import GenerateOptions, Question, fingerprint
 
 __all__ = ["Assembly", "BaseModel", "choose_examples"]
 
-EMBEDDING_DIMENSION = "dimension"
 LONGEST_EXAMPLE_WORDS = 40
 
 

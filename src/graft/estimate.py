@@ -1,7 +1,7 @@
 """How long a comparison will take, said before it starts. A forecast, not a promise.
 
-Rates are tokens a second, measured with the embedded model (docs/log.md): two cores without
-bf16 in hardware, and with it. A GPU is far faster; the forecast then errs on the long side.
+Tokens a second with the embedded model: for two cores without bf16 in hardware measured
+(docs/log.md), with it scaled from matrix speed and not yet measured. A GPU is far faster; the forecast then errs on the long side.
 """
 
 from __future__ import annotations

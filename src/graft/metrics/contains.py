@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from graft.metrics.decline import expects_answer
+from graft.metrics.decline import unanswered
 from graft.metrics.normalise import has_run, words_of
 from graft.types import Question, Record, Score
 
@@ -23,10 +23,8 @@ class Contains:
 
     def score(self, record: Record, question: Question) -> Score:
         """Score content alone; a declined or failed answer scores 0."""
-        if not expects_answer(question):
-            return Score(None, "the question has no answer")
-        if record.error or record.declined:
-            return Score(0.0, "failed" if record.error else "declined")
+        if (without := unanswered(record, question)) is not None:
+            return without
         words = words_of(record.answer)
         for gold in question.answers:
             if has_run(words, words_of(gold)):

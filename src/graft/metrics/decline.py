@@ -6,7 +6,7 @@ from typing import Literal
 
 from graft.types import Question, Record, Score
 
-__all__ = ["Decline", "expects_answer"]
+__all__ = ["Decline", "expects_answer", "unanswered"]
 
 
 def expects_answer(question: Question) -> bool:
@@ -30,3 +30,15 @@ class Decline:
         else:
             reason = "answered" if answerable else "answered a question that has no answer"
         return Score(float(record.declined != answerable), reason)
+
+
+def unanswered(record: Record, question: Question) -> Score | None:
+    """Return the score of a record without an answer to compare, None where there is one.
+
+    Not applicable where the question has no gold answer; 0 for a declined or failed answer.
+    """
+    if not expects_answer(question):
+        return Score(None, "the question has no answer")
+    if record.error or record.declined:
+        return Score(0.0, "failed" if record.error else "declined")
+    return None

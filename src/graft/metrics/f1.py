@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from graft.metrics.decline import expects_answer
+from graft.metrics.decline import unanswered
 from graft.metrics.normalise import words_of
 from graft.types import Question, Record, Score
 
@@ -35,10 +35,8 @@ class F1:
 
     def score(self, record: Record, question: Question) -> Score:
         """Score the overlap; a declined or failed answer scores 0."""
-        if not expects_answer(question):
-            return Score(None, "the question has no answer")
-        if record.error or record.declined:
-            return Score(0.0, "failed" if record.error else "declined")
+        if (without := unanswered(record, question)) is not None:
+            return without
         words = words_of(record.answer)
         scored = [(overlap_f1(words, words_of(gold)), gold) for gold in question.answers]
         best, gold = max(scored, key=lambda pair: pair[0])

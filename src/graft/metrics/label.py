@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from graft.metrics.decline import expects_answer
+from graft.metrics.decline import unanswered
 from graft.types import Question, Record, Score
 
 __all__ = ["Label", "label_form"]
@@ -31,10 +31,8 @@ class Label:
 
     def score(self, record: Record, question: Question) -> Score:
         """Score the label; a declined or failed answer scores 0."""
-        if not expects_answer(question):
-            return Score(None, "the question has no answer")
-        if record.error or record.declined:
-            return Score(0.0, "failed" if record.error else "declined")
+        if (without := unanswered(record, question)) is not None:
+            return without
         form = label_form(record.answer)
         for gold in question.answers:
             if form and form == label_form(gold):
