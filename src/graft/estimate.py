@@ -1,7 +1,8 @@
 """How long a comparison will take, said before it starts. A forecast, not a promise.
 
 Tokens a second with the embedded model: for two cores without bf16 in hardware measured
-(docs/log.md), with it scaled from matrix speed and not yet measured. A GPU is far faster; the forecast then errs on the long side.
+(docs/log.md), with it scaled from matrix speed and not yet measured. On a GPU the forecast errs
+on the long side.
 """
 
 from __future__ import annotations
