@@ -58,6 +58,7 @@ class ArmAnswer:
     completion_tokens: int = 0
     finish_reason: str = "stop"
     stage_seconds: dict[str, float] = field(default_factory=dict)
+    confidence: float | None = None
 
 
 class Arm(Protocol):
@@ -182,6 +183,7 @@ class GeneratorArm:
             answer.completion_tokens,
             answer.finish_reason,
             stages,
+            answer.confidence,
         )
 
 

@@ -139,6 +139,7 @@ def _record(arm: Arm, item: Question, answer: ArmAnswer) -> Record:
         completion_tokens=answer.completion_tokens,
         stage_seconds=answer.stage_seconds,
         finish_reason=answer.finish_reason,
+        confidence=answer.confidence,
     )
     return _scored(record, item)
 

@@ -142,6 +142,10 @@ class Results:
             curves=data["curves"],
             margin=data["margin"],
             seed=data["seed"],
+            probes=data.get("probes", {}),
+            leakage=data.get("leakage", {}),
+            target=data.get("target", 0.0),
+            limits=data.get("limits", {}),
         )
 
 

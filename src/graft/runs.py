@@ -38,7 +38,9 @@ class RunManifest:
 
     `adapter` is the adapter's fingerprint or empty; `not_applicable` is the reason why the
     arm could not be built (the run then has no records); `build_seconds` is the wall time of
-    everything the arm alone needs (index, training, export), `storage_bytes` what it keeps.
+    everything the arm alone needs (index, training, export), `storage_bytes` what it keeps;
+    `cold_seconds` (process start to first answer) and `peak_memory_bytes` are those of a
+    process of its own that serves the arm, None where not measured.
     """
 
     run_id: str
@@ -57,6 +59,9 @@ class RunManifest:
     options: Mapping[str, Any] = field(default_factory=dict)
     build_seconds: float = 0.0
     storage_bytes: int = 0
+    cold_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    price_per_1000: float | None = None
     started: str = ""
     not_applicable: str = ""
     adapter_changes_answers: bool | None = None
@@ -79,6 +84,9 @@ class Comparand:
     `passages` maps the passage ids that occur in records to their shown text, for the report.
     `flags` were raised before any answer (leakage, missing `dev`, skipped documents);
     `blockers` forbid a recommendation. `settings` are the derived values that were printed.
+    `probes` holds what was measured beside the questions: `forgetting` by adapter,
+    `distractors` by arm. `leakage` is the report of the import: ids `removed` and `similar`.
+    `target` is the headline that is good enough (0: not set), `limits` what an arm must keep.
     """
 
     base_model: str
@@ -93,6 +101,10 @@ class Comparand:
     curves: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
     margin: float = 0.05
     seed: int = 7
+    probes: Mapping[str, Any] = field(default_factory=dict)
+    leakage: Mapping[str, Any] = field(default_factory=dict)
+    target: float = 0.0
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def append_lines(path: Path, records: Iterable[Record]) -> None:
@@ -185,6 +197,6 @@ def read_records(path: Path) -> tuple[Record, ...]:
 def question_from_json(data: Mapping[str, Any]) -> Question:
     """Read a stored question back (lists become tuples)."""
     values = {name: data[name] for name in Question.__slots__ if name in data}
-    for name in ("answers", "doc_ids", "tags"):
+    for name in ("answers", "doc_ids", "tags", "key_facts"):
         values[name] = tuple(values.get(name, ()))
     return Question(**values)

@@ -114,7 +114,8 @@ class Passage:
 class Question:
     """A question with its gold answers; no answers and `answerable=False` means: decline.
 
-    `group` is the statistical cluster, `fact` links wordings of one fact, `tags` are slices.
+    `group` is the statistical cluster, `fact` links wordings of one fact, `tags` are slices,
+    `key_facts` are short statements that a good long answer makes.
     """
 
     id: str
@@ -127,6 +128,7 @@ class Question:
     kind: AnswerKind = "short"
     fact: str = ""
     tags: tuple[str, ...] = ()
+    key_facts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,11 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a generator returned for one prompt; times in seconds, None where not measured."""
+    """What a generator returned for one prompt; times in seconds, None where not measured.
+
+    `confidence` is the mean log-probability of the answer's tokens, None where the engine
+    gives none.
+    """
 
     text: str
     prompt_tokens: int = 0
@@ -186,6 +192,7 @@ class Answer:
     first_token_seconds: float | None = None
     total_seconds: float | None = None
     finish_reason: str = "stop"
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +227,8 @@ class Record:
 
     `passages` are the ids of the passages in the prompt, best first; `shortened` counts the
     passages that did not fit; `stage_seconds` has the stages of the latency pass (empty in
-    the quality pass, where questions run in batches); `error` is empty or the reason.
+    the quality pass, where questions run in batches); `error` is empty or the reason;
+    `confidence` is the generator's, and orders answers of one arm only.
     """
 
     arm: str
@@ -237,6 +245,7 @@ class Record:
     reason: str = ""
     error: str = ""
     finish_reason: str = ""
+    confidence: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain dict that is written as one line of JSON."""
