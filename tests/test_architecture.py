@@ -27,7 +27,7 @@ LAYERS = {
     4: ["evaluate", "probes", "decide", "report"],
     5: [
         "asking", "assembly", "training", "comparing", "estimate", "results", "doctor",
-        "workspace",
+        "preparing", "workspace",
     ],
     6: ["cli", "server", "web"],
     7: ["testing"],

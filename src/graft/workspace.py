@@ -9,7 +9,6 @@ The command line, the server and Python users call these methods and nothing bel
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -21,15 +20,13 @@ from typing import Any
 
 from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
-from graft.assembly import Assembly, choose_examples, folder_bytes
+from graft.assembly import Assembly, folder_bytes
 from graft.comparing import Comparing
 from graft.config import (
     Config,
     Effort,
-    EffortPlan,
     RetrievalConfig,
     default_toml,
-    effort_plan,
     read_config,
 )
 from graft.corpus import AddReport, Corpus, silent
@@ -37,8 +34,7 @@ from graft.doctor import Check, examine, next_action
 from graft.errors import BadInput, UsageError
 from graft.estimate import ComparePlan, estimate
 from graft.files import write_atomically
-from graft.models.device import is_fast
-from graft.prompts import PromptContract
+from graft.preparing import BuildTimes, Preparing
 from graft.protocols import Progress
 from graft.questions import (
     ImportReport,
@@ -50,7 +46,7 @@ from graft.questions import (
     store_questions,
 )
 from graft.results import CompareResult, Results
-from graft.training import Training, TrainReport
+from graft.training import TrainReport
 from graft.types import Hit, Where
 
 __all__ = ["AskResult", "Workspace"]
@@ -147,6 +143,14 @@ class Workspace:
         embedder = self.assembly.embedder
         return LanceIndex(self.state / "index", embedder.dimension, embedder.identity)
 
+    @cached_property
+    def _times(self) -> BuildTimes:
+        return BuildTimes(self.state / "build.json")
+
+    @cached_property
+    def _preparing(self) -> Preparing:
+        return Preparing(self.assembly, self.corpus, self.index, self._times)
+
     def add(self, paths: Sequence[Path | str], on_progress: Progress | None = None) -> AddReport:
         """Read documents, cut them into passages and index them; unchanged ones cost nothing."""
         from graft.models.resolve import resolve_model
@@ -171,8 +175,7 @@ class Workspace:
             found, splitter, self.assembly.embedder, self.index, on_progress or silent
         )
         if report.added or report.updated:
-            seconds = self._index_seconds + time.monotonic() - started
-            write_atomically(self.state / "build.json", json.dumps({"index_seconds": seconds}))
+            self._times.add(time.monotonic() - started)
         return report
 
     def import_questions(
@@ -237,8 +240,8 @@ class Workspace:
                 self.assembly,
                 self.results.settings(),
                 self.results.adapters(),
-                self._contract(self._maybe_questions()),
-                self._plan("normal"),
+                self._preparing.contract(self._maybe_questions()),
+                self._preparing.plan("normal"),
                 lambda: self.index,
             )
             self._arms[name] = asking.arm(name)
@@ -267,11 +270,10 @@ class Workspace:
                 why="its weights cannot be trained here",
                 next_step="set base_model to a model on this machine",
             )
-        comparing = self._comparing(effort, (), None)
+        training = self._comparing(effort, (), None).training
+        self._preparing.index_pairs(training, on_progress)
         chosen = names or ("finetuned", "hybrid")
-        return [
-            comparing.training.ensure(name, force=force, on_progress=on_progress) for name in chosen
-        ]
+        return [training.ensure(name, force=force, on_progress=on_progress) for name in chosen]
 
     def plan_compare(
         self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None
@@ -288,7 +290,9 @@ class Workspace:
         on_progress: Progress | None = None,
     ) -> CompareResult:
         """Build what is missing, ask every arm the same questions, decide, write the report."""
-        measured = self._comparing(effort, arms, limit).run(on_progress)
+        comparing = self._comparing(effort, arms, limit)
+        self._preparing.index_pairs(comparing.training, on_progress)
+        measured = comparing.run(on_progress)
         self._arms.clear()
         return self.results.store(measured)
 
@@ -328,13 +332,6 @@ class Workspace:
         """Look at everything that could be wrong with machine and workspace."""
         return examine(self.config, self.root, self.state)
 
-    @property
-    def _index_seconds(self) -> float:
-        path = self.state / "build.json"
-        if not path.is_file():
-            return 0.0
-        return float(json.loads(path.read_text(encoding="utf-8"))["index_seconds"])
-
     def _need_documents(self) -> None:
         if not bool(self.corpus.documents()):
             raise BadInput(
@@ -353,47 +350,7 @@ class Workspace:
         except BadInput:
             return None
 
-    def _contract(self, questions: QuestionSet | None) -> PromptContract:
-        train = questions.by_split("train") if questions else []
-        count = self.config.prompt.examples
-        return PromptContract.from_config(self.config.prompt, choose_examples(train, count))
-
-    def _plan(self, effort: Effort) -> EffortPlan:
-        passages = self.config.retrieval.passages
-        return effort_plan(effort, fast_device=is_fast(), passages=passages)
-
     def _comparing(self, effort: Effort, arms: Sequence[str], limit: int | None) -> Comparing:
         """Put a comparison together after checking that it can be made at all."""
         self._need_documents()
-        questions = self._questions()
-        wanted = tuple(arms) or self.config.compare.arms
-        for name in wanted:
-            known_arm(name, "--arms" if arms else str(self.root / CONFIG_NAME), configured=not arms)
-        plan = self._plan(effort)
-        training = Training(
-            self.assembly, self.corpus, questions, self._contract(questions), plan, self.index
-        )
-        train = [
-            item
-            for item in questions.by_split("train")
-            if not set(item.doc_ids) & training.kept_out
-        ]
-        self.corpus.add_pairs(
-            train, self.assembly.embedder, self.index, decline=self.config.prompt.decline
-        )
-        flags = []
-        if skipped := len(list(self.corpus.skipped())):
-            flags.append(f"skipped_documents:{skipped}")
-        if not questions.by_split("dev"):
-            flags.append("no_dev")
-        return Comparing(
-            self.assembly,
-            self.corpus,
-            training,
-            plan,
-            wanted,
-            limit,
-            flags,
-            [],
-            self._index_seconds,
-        )
+        return self._preparing.comparing(self._questions(), effort, arms, limit)

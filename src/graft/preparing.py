@@ -1,0 +1,119 @@
+"""A comparison put together and checked before anything is computed; made by the workspace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.asking import known_arm
+from graft.assembly import Assembly, choose_examples
+from graft.comparing import Comparing
+from graft.config import Effort, EffortPlan, effort_plan
+from graft.corpus import Corpus, silent
+from graft.errors import BadInput
+from graft.files import write_atomically
+from graft.models.device import is_fast
+from graft.prompts import PromptContract
+from graft.protocols import Progress
+from graft.questions import QuestionSet
+from graft.training import Training
+
+__all__ = ["BuildTimes", "Preparing"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTimes:
+    """How long the index took, kept across additions in `build.json`."""
+
+    path: Path
+
+    @property
+    def index_seconds(self) -> float:
+        """Return the seconds of all additions; 0 where nothing is known.
+
+        Raises:
+            BadInput: the file cannot be read.
+        """
+        if not self.path.is_file():
+            return 0.0
+        try:
+            return float(json.loads(self.path.read_text(encoding="utf-8"))["index_seconds"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise BadInput(
+                "the time that the index took cannot be read",
+                where=str(self.path),
+                why=str(error),
+                next_step=f"remove {self.path}; only the build time of the report is lost",
+            ) from error
+
+    def add(self, seconds: float) -> None:
+        """Add the seconds of one addition."""
+        total = self.index_seconds + seconds
+        write_atomically(self.path, json.dumps({"index_seconds": total}))
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """Puts comparisons together from what the workspace has."""
+
+    assembly: Assembly
+    corpus: Corpus
+    index: Any
+    times: BuildTimes
+
+    def contract(self, questions: QuestionSet | None) -> PromptContract:
+        """Return the prompt contract: its examples come from the training questions."""
+        prompt = self.assembly.config.prompt
+        train = questions.by_split("train") if questions else []
+        return PromptContract.from_config(prompt, choose_examples(train, prompt.examples))
+
+    def plan(self, effort: Effort) -> EffortPlan:
+        """Return what an effort stands for on this machine."""
+        passages = self.assembly.config.retrieval.passages
+        return effort_plan(effort, fast_device=is_fast(), passages=passages)
+
+    def comparing(
+        self, questions: QuestionSet, effort: Effort, arms: Sequence[str], limit: int | None
+    ) -> Comparing:
+        """Put a comparison together after checking that its arms are known.
+
+        Raises:
+            UsageError: an arm given does not exist; `ConfigError` where `graft.toml` names it.
+        """
+        config = self.assembly.config
+        wanted = tuple(arms) or config.compare.arms
+        where = "--arms" if arms else str(self.assembly.root / "graft.toml")
+        for name in wanted:
+            known_arm(name, where, configured=not arms)
+        plan = self.plan(effort)
+        contract = self.contract(questions)
+        training = Training(self.assembly, self.corpus, questions, contract, plan, self.index)
+        flags = []
+        if skipped := len(list(self.corpus.skipped())):
+            flags.append(f"skipped_documents:{skipped}")
+        if not questions.by_split("dev"):
+            flags.append("no_dev")
+        seconds = self.times.index_seconds
+        return Comparing(
+            self.assembly, self.corpus, training, plan, wanted, limit, flags, [], seconds
+        )
+
+    def index_pairs(self, training: Training, on_progress: Progress | None) -> None:
+        """Make the training pairs findable, those about documents kept out left out."""
+        kept_out = training.kept_out
+        pairs = [
+            item
+            for item in training.questions.by_split("train")
+            if not set(item.doc_ids) & kept_out
+        ]
+        config = self.assembly.config
+        self.corpus.add_pairs(
+            pairs,
+            self.assembly.embedder,
+            self.index,
+            decline=config.prompt.decline,
+            on_progress=on_progress or silent,
+        )
