@@ -87,11 +87,10 @@ def test_a_template_may_refuse_messages(folder):
 
 
 def test_a_template_cannot_reach_out_of_its_sandbox(folder):
-    from jinja2.exceptions import SecurityError
-
     chat = change(folder, chat_template="{{ messages.__class__.__mro__ }}")
-    with pytest.raises(SecurityError):
+    with pytest.raises(BadInput) as caught:
         chat.render(TURNS)
+    assert "SecurityError" in caught.value.why
 
 
 def test_stop_ids_come_from_every_place_that_names_one(folder):
@@ -142,3 +141,21 @@ def test_the_hash_changes_with_the_template_and_the_tokens(folder):
     assert change(folder, eos_token="<|endoftext|>").hash != before
     assert change(folder, chat_template="{{ messages }}").hash != before
     assert Chat(folder).hash != before
+
+
+def test_a_template_without_a_system_turn_gets_its_text_in_the_users(folder):
+    strict = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}"
+        "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
+    )
+    chat = change(folder, chat_template=strict)
+    assert chat.render(TURNS) == "<user>Answer.\n\nQuestion: How long?"
+
+
+def test_a_template_that_fails_names_folder_and_reason(folder):
+    chat = change(folder, chat_template="{{ messages[7].content.nothing.more }}")
+    with pytest.raises(BadInput, match="chat template") as caught:
+        chat.render(TURNS)
+    assert caught.value.where == str(folder)
+    with pytest.raises(BadInput, match="chat template"):
+        change(folder, chat_template="{% for %}")

@@ -26,6 +26,7 @@ class Chat:
         Raises:
             BadInput: the checkpoint has no chat template or no fast tokenizer.
         """
+        from jinja2 import TemplateError
         from jinja2.sandbox import ImmutableSandboxedEnvironment
         from tokenizers import Tokenizer
 
@@ -42,18 +43,48 @@ class Chat:
         environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _refuse
         environment.filters["tojson"] = json.dumps
-        self._template = environment.from_string(template)
+        self._folder = folder
+        try:
+            self._template = environment.from_string(template)
+        except TemplateError as error:
+            raise _unusable(folder, error) from error
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._names = {name: _token_text(settings.get(name)) for name in ("bos_token", "eos_token")}
+        self._without_system = False
+        self._without_system = self._refuses_system()
         self.stop_ids = _stop_ids(folder, self._tokenizer, self._names["eos_token"])
         self.hash = fingerprint(template, sorted(self._names.items()))
 
     def render(self, messages: Sequence[Message], *, answer_follows: bool = True) -> str:
-        """Return the prompt as one string; `answer_follows` opens the assistant's turn."""
+        """Return the prompt as one string; `answer_follows` opens the assistant's turn.
+
+        Raises:
+            BadInput: the template refuses the messages, or needs what is not there.
+        """
+        from jinja2 import TemplateError
+
         turns = [{"role": item.role, "content": item.content} for item in messages]
-        return self._template.render(
-            messages=turns, add_generation_prompt=answer_follows, **self._names
-        )
+        if self._without_system:
+            turns = _system_in_user(turns)
+        try:
+            return self._template.render(
+                messages=turns, add_generation_prompt=answer_follows, **self._names
+            )
+        except (TemplateError, TypeError) as error:
+            raise _unusable(self._folder, error) from error
+
+    def _refuses_system(self) -> bool:
+        """Tell whether the template knows no system turn; its text then opens the user's."""
+        asked = Message("user", "?")
+        try:
+            self.render([Message("system", "."), asked])
+        except BadInput:
+            try:
+                self.render([asked])
+            except BadInput:
+                return False  # it refuses everything: the first real prompt says why
+            return True
+        return False
 
     def render_answer(self, messages: Sequence[Message], answer: str) -> str:
         """Return what follows the prompt when the assistant gives `answer`, end of turn included.
@@ -105,6 +136,22 @@ def _stop_ids(folder: Path, tokenizer: Any, eos: str) -> tuple[int, ...]:  # noq
             found |= set(value if isinstance(value, list) else [value])
     found.add(tokenizer.token_to_id(eos))
     return tuple(sorted(item for item in found if item is not None))
+
+
+def _system_in_user(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    if len(turns) < 2 or turns[0]["role"] != "system":
+        return turns
+    text = f"{turns[0]['content']}\n\n{turns[1]['content']}"
+    return [{"role": turns[1]["role"], "content": text}, *turns[2:]]
+
+
+def _unusable(folder: Path, error: Exception) -> BadInput:
+    return BadInput(
+        "the chat template of the base model cannot be used",
+        where=str(folder),
+        why=f"{type(error).__name__}: {error}",
+        next_step="set base_model to another version of the model",
+    )
 
 
 def _refuse(message: str) -> None:
