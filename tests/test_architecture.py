@@ -16,7 +16,7 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 # docs/design/layers.md says why each module stands where it does.
 LAYERS = {
     0: ["types", "protocols", "errors"],
-    1: ["config", "prompts", "stats", "files"],
+    1: ["config", "addresses", "prompts", "stats", "files"],
     2: [
         "loaders", "splitters", "embed", "index", "generate", "models", "train", "metrics", "guard",
     ],
@@ -27,7 +27,7 @@ LAYERS = {
     4: ["evaluate", "probes", "decide", "report"],
     5: [
         "asking", "assembly", "training", "comparing", "estimate", "results", "doctor",
-        "preparing", "workspace",
+        "preparing", "pilot", "workspace",
     ],
     6: ["cli", "server", "web"],
     7: ["testing"],

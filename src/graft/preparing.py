@@ -16,6 +16,7 @@ from graft.corpus import Corpus, silent
 from graft.errors import BadInput
 from graft.files import write_atomically
 from graft.models.device import is_fast
+from graft.pilot import Pilot, with_choice
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
@@ -78,11 +79,34 @@ class Preparing:
     def comparing(
         self, questions: QuestionSet, effort: Effort, arms: Sequence[str], limit: int | None
     ) -> Comparing:
-        """Put a comparison together after checking that its arms are known.
+        """Put a comparison together, with the examples that were chosen before, if any were.
 
         Raises:
             UsageError: an arm given does not exist; `ConfigError` where `graft.toml` names it.
         """
+        plain = self._plain(questions, effort, arms, limit)
+        return with_choice(plain, self._pilot(plain).stored()) if plain.plan.pilot else plain
+
+    def piloted(
+        self,
+        questions: QuestionSet,
+        effort: Effort,
+        arms: Sequence[str],
+        limit: int | None,
+        on_progress: Progress | None,
+    ) -> Comparing:
+        """Put a comparison together and choose its examples on `dev` where the effort asks."""
+        plain = self._plain(questions, effort, arms, limit)
+        if not plain.plan.pilot:
+            return plain
+        return with_choice(plain, self._pilot(plain).run(on_progress))
+
+    def _pilot(self, comparing: Comparing) -> Pilot:
+        return Pilot(comparing, self.assembly.state)
+
+    def _plain(
+        self, questions: QuestionSet, effort: Effort, arms: Sequence[str], limit: int | None
+    ) -> Comparing:
         config = self.assembly.config
         wanted = tuple(arms) or config.compare.arms
         where = "--arms" if arms else str(self.assembly.root / "graft.toml")

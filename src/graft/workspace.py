@@ -292,7 +292,8 @@ class Workspace:
         """Build what is missing, ask every arm the same questions, decide, write the report."""
         comparing = self._comparing(effort, arms, limit)
         self._preparing.index_pairs(comparing.training, on_progress)
-        measured = comparing.run(on_progress)
+        asked = (self._questions(), effort, arms, limit)
+        measured = self._preparing.piloted(*asked, on_progress).run(on_progress)
         self._arms.clear()
         return self.results.store(measured)
 
