@@ -22,12 +22,17 @@ LAYERS = {
     ],
     3: [
         "corpus", "catalog", "reading", "sources", "questions", "question_lines", "question_set",
-        "retrieve", "contexts", "rows", "exposure", "arms", "runs",
+        "question_check", "question_dev", "question_export", "question_overlap",
+        "question_power", "leakage", "beir",
+        "retrieve", "contexts", "rows", "exposure", "arms", "references", "runs",
     ],
-    4: ["evaluate", "probes", "decide", "report"],
+    4: [
+        "evaluate", "probes", "decide", "report",
+        "judge", "judge_gate", "judge_sample", "retrieval_curve",
+    ],
     5: [
-        "asking", "assembly", "training", "comparing", "estimate", "results", "doctor",
-        "preparing", "pilot", "workspace",
+        "asking", "assembly", "training", "comparing", "estimate", "results", "rescoring", "doctor",
+        "manifests", "preparing", "pilot", "probing", "serve_once", "workspace", "judging",
     ],
     6: ["cli", "server", "web"],
     7: ["testing"],

@@ -5,6 +5,8 @@ import pytest
 from graft.config import (
     CompareConfig,
     Config,
+    LimitsConfig,
+    ReferenceConfig,
     RetrievalConfig,
     TrainConfig,
     default_toml,
@@ -71,10 +73,94 @@ def test_every_problem_is_named_at_once():
         ('[compare]\narms = "rag"', "'compare.arms' is 'rag', expected a list of strings"),
         ("[compare]\narms = [1]", "'compare.arms' is [1], expected a list of strings"),
         ("train = 3", "'train' must be a table"),
+        ("[compare]\nmargin = nan", "'compare.margin' is nan, expected a number from 0"),
+        ("[compare]\ntarget = 80", "'compare.target' is 80.0, expected a fraction from 0 to 1"),
+        ("references = 3", "'references' must be a list of tables, each under [[references]]"),
+        ("[references]\nname = 'x'", "'references' must be a list of tables, each under [[ref"),
     ],
 )
 def test_a_value_of_the_wrong_type_or_sign_is_refused(text, expected):
-    assert problems(text).why == expected
+    assert problems(text).why.startswith(expected)
+
+
+REFERENCE = """
+[[references]]
+name = "large"
+base_url = "https://api.example.com/v1"
+model = "large-2"
+"""
+
+
+def test_limits_and_references_are_read_into_their_tables():
+    config = parse_config(
+        "[compare]\ntarget = 0.8\n[compare.limits]\nmax_p95_ms = 1500\nmin_support = 0.5\n"
+        + REFERENCE
+        + 'api_key_env = "LARGE_KEY"\npassages = true\nprice_in = 2\nprice_out = 8.5\n'
+        + REFERENCE.replace('"large"', '"large-plain"')
+    )
+    assert config.compare.target == 0.8
+    assert config.compare.limits == LimitsConfig(max_p95_ms=1500.0, min_support=0.5)
+    first, second = config.references
+    url = "https://api.example.com/v1"
+    assert first == ReferenceConfig("large", url, "large-2", "LARGE_KEY", True, 2.0, 8.5)
+    assert second == ReferenceConfig("large-plain", url, "large-2")
+
+
+def test_what_a_list_of_tables_lacks_or_has_too_much_is_named_with_its_place():
+    error = problems(REFERENCE + '[[references]]\nnam = "x"\nmodel = ""\npassages = "yes"\n')
+    assert error.what == "the configuration has 5 problems"
+    for part in (
+        "unknown key 'references[2].nam', did you mean 'references[2].name'?",
+        "'references[2].passages' is 'yes', expected true or false",
+        "'references[2].name' is missing",
+        "'references[2].base_url' is missing",
+        "'references[2].model' is empty",
+    ):
+        assert part in error.why
+
+
+def test_two_references_of_one_name_and_names_unfit_for_a_folder_are_refused():
+    assert problems(REFERENCE * 2).why.count("like that of another reference") == 2
+    why = problems(REFERENCE.replace('"large"', '"../Large"')).why
+    assert why.startswith("'references[1].name' may have small letters")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:hunter2@api.example.com/v1",
+        "https://hunter2@api.example.com/v1",
+        "https://api.example.com/v1?api_key=hunter2",
+    ],
+)
+def test_a_password_in_an_address_is_refused_in_four_lines_and_not_repeated(address):
+    for text in (
+        REFERENCE.replace("https://api.example.com/v1", address),
+        f'[openai]\nmodel = "m"\nbase_url = "{address}"\n',
+    ):
+        shown = str(problems(text))
+        assert [line.split()[0] for line in shown.splitlines()] == [
+            "error:",
+            "where",
+            "why",
+            "next",
+        ]
+        assert "base_url' holds a password or key" in shown
+        assert "hunter2" not in shown
+
+
+def test_a_key_in_the_place_of_its_variable_is_refused_and_not_repeated():
+    shown = str(problems(REFERENCE + 'api_key_env = "sk-hunter2"'))
+    assert "must name a variable of the environment" in shown
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    "address", ["api.example.com/v1", "file:///etc", "http://", "http://[1/v1"]
+)
+def test_an_address_that_names_no_web_server_is_refused(address):
+    why = problems(REFERENCE.replace("https://api.example.com/v1", address)).why
+    assert "must begin with http:// or https://" in why
 
 
 def test_a_choice_names_what_can_be_chosen():

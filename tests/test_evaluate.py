@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,13 +9,14 @@ from graft.arms import DeclineArm, GeneratorArm, PassageArm
 from graft.config import PromptConfig, RetrievalConfig
 from graft.embed.fake import FakeEmbedder
 from graft.errors import GenerationFailed, NoSpaceLeft
-from graft.evaluate import BATCH, WARM_UP, ask_all, time_arms
+from graft.evaluate import BATCH, WARM_UP, ask_all, gold_sources, time_arms
 from graft.generate.fake import FakeGenerator
 from graft.index.memory import MemoryIndex
+from graft.metrics import METRICS
 from graft.prompts import PromptContract
 from graft.retrieve import Retriever
 from graft.runs import read_records
-from graft.types import GenerateOptions, Passage, Question
+from graft.types import GenerateOptions, Passage, Question, Score
 
 CONTRACT = PromptContract.from_config(PromptConfig())
 OPTIONS = GenerateOptions(max_new_tokens=8)
@@ -104,6 +106,59 @@ class TestAskAll:
         assert len(found.passages) + found.shortened == 3
         assert 0 < found.shortened < 3
         assert found.passage_doc_ids == tuple(f"{name[1:]}.md" for name in found.passages)
+
+    def test_a_citation_is_read_by_the_number_that_its_passage_has_in_the_prompt(self, tmp_path):
+        """The best passage comes first in the record, the first document in the prompt."""
+        texts = {"z.md": "what is q00 it is answer q00", "a.md": "it is green"}
+        passages = [Passage(name[0], name, text, 0) for name, text in texts.items()]
+        embedder, index = FakeEmbedder(), MemoryIndex(64)
+        index.write(passages, embedder.embed([item.shown for item in passages]))
+        retriever = Retriever(index, embedder, RetrievalConfig())
+        generator = FakeGenerator({"What is q00?": "answer q00 [2]"})
+        arm = arm_of(generator, "rag", retriever=retriever, passages=2)
+        ask_all(arm, QUESTIONS[:1], tmp_path)
+        found = records(tmp_path)["q00"]
+        assert (found.passages, found.shown) == (("z", "a"), ("a", "z"))
+        assert f"[2] {texts['z.md']}" in generator.history[0][-1].content
+        assert (found.scores["citation_precision"], found.scores["citation_recall"]) == (1.0, 1.0)
+
+    def test_an_answer_is_held_against_the_texts_of_its_gold_documents(self, tmp_path):
+        item = question(0, "answer q00")
+        asked = replace(item, doc_ids=("a.md",))
+        texts = [
+            Passage("1", "a.md", "It is answer q00.", 0),
+            Passage("2", "b.md", "It is green.", 0),
+            Passage("3", "a.md", "Q: It? A: green", 0, kind="pair"),
+        ]
+        sources = gold_sources([asked], texts)
+        assert sources.documents == {"a.md": ("It is answer q00.",)}
+        ask_all(arm_of(Faulty()), [asked], tmp_path / "with", sources=sources)
+        ask_all(arm_of(Faulty()), [asked], tmp_path / "without")
+        assert records(tmp_path / "with")["q00"].scores["support"] == 1.0
+        assert records(tmp_path / "without")["q00"].scores["support"] is None
+
+    def test_a_metric_that_gives_no_score_is_none_in_the_record_and_named(
+        self, tmp_path, monkeypatch
+    ):
+        class Broken:
+            def score(self, *_):
+                return Score(float("nan"))
+
+        monkeypatch.setitem(METRICS, "primary", Broken())
+        ask_all(arm_of(Faulty()), QUESTIONS[:1], tmp_path)
+        found = records(tmp_path)["q00"]
+        assert (found.scores["primary"], found.scores["exact"]) == (None, 1.0)
+        assert found.reason == "primary gave nan, which is no score from 0 to 1"
+
+    def test_confidence_is_kept_where_the_generator_gives_it(self, tmp_path):
+        class Sure(FakeGenerator):
+            def generate_many(self, prompts, options):
+                found = super().generate_many(prompts, options)
+                return [replace(answer, confidence=-0.25) for answer in found]
+
+        ask_all(arm_of(Sure(ANSWERS)), QUESTIONS[:1], tmp_path)
+        ask_all(arm_of(Faulty()), QUESTIONS[1:2], tmp_path)
+        assert [item.confidence for item in records(tmp_path).values()] == [-0.25, None]
 
     def test_a_failing_question_is_a_record_and_the_rest_of_its_batch_is_answered(self, tmp_path):
         generator = Faulty(faults=["q03", "q17"])

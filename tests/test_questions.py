@@ -8,6 +8,7 @@ from graft.errors import BadInput, FingerprintMismatch, QuestionFileError
 from graft.questions import (
     QuestionSet,
     check,
+    detectable,
     ensure_dev,
     load_questions,
     read_questions,
@@ -371,7 +372,8 @@ def test_the_check_says_what_may_spoil_a_comparison():
         Question("b", "B?", (), "test", "g", answerable=False),
         Question("c", "C?", (), "test", "h", ("b.md",)),
     )
-    assert check(QuestionSet(items, ("t1",)), documents) == [
+    questions = QuestionSet(items, ("t1",))
+    assert check(questions, documents) == [
         "3 questions: 0 train, 0 dev, 3 test.",
         "There is no training question: nothing can be fine-tuned on pairs.",
         "1 of 3 test questions (33%) cannot be answered from the documents; the right answer to"
@@ -381,4 +383,8 @@ def test_the_check_says_what_may_spoil_a_comparison():
         " The nearest to b.md is a.md.",
         "Groups among the test questions: 2; under 20 no arm can be recommended.",
         "Taken out of training at import because they stand in the test split: 1.",
+        "Of the test questions 33.3% stood in training too; above 2% no arm is recommended. Take"
+        " them out of one split in your own file and import it again.",
+        *detectable(questions),
+        f"The set is fixed by its hash: {questions.hash}.",
     ]

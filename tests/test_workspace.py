@@ -71,7 +71,7 @@ def test_create_with_force_writes_the_configuration_and_keeps_the_documents(fill
 def test_create_with_the_example_brings_documents_and_questions(tmp_path):
     made = Workspace.create(tmp_path / "demo", example=True)
     assert (made.root / "questions.jsonl").is_file()
-    assert len(list((made.root / "docs").rglob("*.*"))) == 60
+    assert len(list((made.root / "docs").rglob("*.*"))) == 101
     assert not list(made.root.rglob("*.py"))
 
 

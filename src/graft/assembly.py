@@ -24,6 +24,13 @@ from graft.models.device import has_gpu
 from graft.models.resolve import ModelFiles, resolve_model, set_offline
 from graft.prompts import PromptContract
 from graft.protocols import Embedder, Generator
+from graft.references import (
+    check_reference,
+    find_reference,
+    is_reference,
+    key_of,
+    reference_weights,
+)
 from graft.retrieve import Retriever
 from graft.types import GenerateOptions, Question, fingerprint
 
@@ -106,6 +113,18 @@ class Assembly:
             return "fake"
         return fingerprint(self.base.name, self.engine, "q8_0" if self.engine == "openvino" else "")
 
+    def weights_of(self, name: str) -> str:
+        """Name what stands behind an arm: the shared weights, or those of a reference."""
+        if is_reference(name):
+            return reference_weights(find_reference(self.config, name))
+        return self.weights
+
+    def reads_index(self, name: str) -> bool:
+        """Tell whether an arm is given passages."""
+        if is_reference(name):
+            return find_reference(self.config, name).passages
+        return name in RETRIEVING
+
     def retriever(self, index: object) -> Retriever:
         """Join index and embedder."""
         return Retriever(index, self.embedder, self.config.retrieval)  # type: ignore[arg-type]
@@ -115,6 +134,21 @@ class Assembly:
         name = adapter.name if adapter else "base"
         if name not in self._generators:
             self._generators[name] = self._load(adapter, name)
+        return self._generators[name]
+
+    def reference(self, name: str) -> Generator:
+        """Return the generator of a reference arm; its key is read here and kept nowhere else.
+
+        Raises:
+            UsageError: `graft.toml` has no such reference.
+            ConfigError: it would be asked over the network though `offline = true`.
+            MissingPrerequisite: its key is not in the environment.
+        """
+        if name not in self._generators:
+            found = check_reference(self.config, name)
+            self._generators[name] = _class("graft.generate.openai", "OpenAIGenerator")(
+                found.base_url, found.model, key_of(found), timeout_seconds=found.timeout_seconds
+            )
         return self._generators[name]
 
     def close(self) -> None:
@@ -140,12 +174,13 @@ class Assembly:
                 raise AssertionError("a control that retrieves is given a retriever")
             return PassageArm(name, retriever, contract, pairs_only=name == "nearest-pair")
         tuned = name in TUNED
+        model = self.reference(name) if is_reference(name) else None
         return GeneratorArm(
             name=name,
-            generator=self.generator(adapter if tuned else None),
+            generator=model or self.generator(adapter if tuned else None),
             contract=contract,
             options=options,
-            retriever=retriever if name in RETRIEVING else None,
+            retriever=retriever if self.reads_index(name) else None,
             passages=plan.passages,
             pairs=self.config.retrieval.pairs,
             prompt_tokens=plan.prompt_tokens,

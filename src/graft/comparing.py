@@ -7,33 +7,30 @@ where it stopped and a finished one is only read again. `Comparing` is made by t
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import random
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
-from graft.assembly import Assembly, folder_bytes
+from graft.arms import ARMS, CONTROLS, TUNED, Arm
+from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.corpus import Corpus
-from graft.evaluate import ask_all, time_arms
+from graft.evaluate import ask_all, gold_sources, time_arms
 from graft.exposure import Seen, exposures
-from graft.files import write_atomically
+from graft.manifests import Manifests
+from graft.probing import Probed, Probing
 from graft.protocols import Progress
 from graft.runs import ArmRun, Comparand, RunManifest, read_records, read_run
 from graft.training import Training, read_receipt
-from graft.types import Exposure, GenerateOptions, Question, fingerprint
+from graft.types import Exposure, GenerateOptions, Question
 
-__all__ = ["Comparing", "Measured", "new_tokens_limit"]
+__all__ = ["AnswerTokens", "Comparing", "Measured", "new_tokens_limit"]
 
-RUN_VERSION = 1
-PROBES = 6
 SHORTEST_LIMIT, QUICK_LIMIT, LONGEST_LIMIT = 16, 48, 320
 
 
@@ -44,6 +41,15 @@ class Measured:
     comparand: Comparand
     reused: bool
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTokens:
+    """Answers in the base model's tokens: the limit, the mean, and the mean under the limit."""
+
+    limit: int
+    mean: float
+    expected: float
 
 
 def new_tokens_limit(answers: Sequence[int], effort: str) -> int:
@@ -61,7 +67,7 @@ def new_tokens_limit(answers: Sequence[int], effort: str) -> int:
 
 @dataclass(slots=True)
 class Comparing:
-    """One comparison of a workspace at one effort."""
+    """One comparison of a workspace at one effort; `leakage` is the import's report."""
 
     assembly: Assembly
     corpus: Corpus
@@ -72,6 +78,7 @@ class Comparing:
     flags: Sequence[str]
     blockers: Sequence[str]
     index_seconds: float
+    leakage: Mapping[str, Any] = field(default_factory=dict)
 
     def not_applicable(self, name: str) -> str:
         """Return why an arm cannot be built here, or an empty string."""
@@ -96,33 +103,39 @@ class Comparing:
         return [name for name in ("finetuned", "hybrid") if name in need]
 
     def run(self, on_progress: Progress | None = None) -> Measured:
-        """Train, probe, time, ask; return everything that the verdict is made of."""
+        """Train, time, ask, probe; return everything that the verdict is made of."""
         trained = [self.training.ensure(name, on_progress=on_progress) for name in self.adapters]
         exposure, questions = self._sample()
         options = self.options()
-        manifests = [self._manifest(name, options, questions) for name in self.wanted]
-        folders = [self._folder(item) for item in manifests]
+        runs = self._begin(options, questions)
+        folders = [folder for _, folder in runs]
         unfinished = [
             (item, folder)
-            for item, folder in zip(manifests, folders, strict=True)
+            for item, folder in runs
             if not item.not_applicable and not self._is_complete(folder, questions)
         ]
-        for item, folder in zip(manifests, folders, strict=True):
-            path = folder / "manifest.json"
-            if not path.exists():
-                write_atomically(path, json.dumps(dataclasses.asdict(item), indent=1))
         if unfinished:
             self._measure(unfinished, questions, options, on_progress)
         for folder in folders:
-            self._note_storage(folder)
-        runs = tuple(self._with_receipt(read_run(folder)) for folder in folders)
-        failed = sum(1 for run in runs for record in run.records if record.error)
-        reused = not unfinished and all(report.reused for report in trained)
-        comparand = self._comparand(runs, exposure, questions, options)
+            self._manifests.note_storage(folder)
+        settings = self._settings(options)
+        applicable = [item.arm for item, _ in runs if not item.not_applicable]
+        probing = self._probing
+        probed = probing.run(applicable, self.adapters, questions, options, on_progress)
+        probing.serve(folders, questions, settings, probed, on_progress)
+        finished = tuple(self._with_receipt(read_run(folder)) for folder in folders)
+        failed = sum(1 for run in finished for record in run.records if record.error)
+        reused = not unfinished and not probed.asked and all(item.reused for item in trained)
+        comparand = self._comparand(finished, exposure, questions, settings, probed)
         return Measured(comparand, reused, failed)
 
     def options(self) -> GenerateOptions:
         """Return the decoding that all arms share: greedy, one limit of new tokens."""
+        limit = self.answer_tokens().limit
+        return GenerateOptions(max_new_tokens=limit, seed=self.assembly.config.seed)
+
+    def answer_tokens(self) -> AnswerTokens:
+        """Return how long answers are, from those of the training questions."""
         answers = [
             item.answers[0] for item in self.training.questions.by_split("train") if item.answers
         ]
@@ -130,16 +143,16 @@ class Comparing:
             lengths = [len(answer) // 3 for answer in answers]
         else:
             lengths = [len(self.assembly.base.chat.encode(answer)) for answer in answers]
-        return GenerateOptions(
-            max_new_tokens=new_tokens_limit(lengths, self.plan.effort),
-            seed=self.assembly.config.seed,
-        )
+        limit = new_tokens_limit(lengths, self.plan.effort)
+        mean = sum(lengths) / len(lengths) if lengths else 0.0
+        expected = sum(min(item, limit) for item in lengths) / max(1, len(lengths))
+        return AnswerTokens(limit, mean, expected)
 
     def build_arm(self, name: str, options: GenerateOptions) -> Arm:
         """Put an arm together as it is measured and served."""
         adapter = self.training.folder(TUNED[name]) if name in TUNED else None
         retriever = None
-        if name in RETRIEVING:
+        if self.assembly.reads_index(name):
             retriever = self.assembly.retriever(self.training.index)
         return self.assembly.arm(
             name, self.training.contract, options, self.plan, retriever, adapter
@@ -166,74 +179,23 @@ class Comparing:
             kept += members[: max(1, round(cap * len(members) / len(test)))]
         return {item.id: exposure[item.id] for item in kept}, kept
 
-    def _manifest(
-        self, name: str, options: GenerateOptions, questions: Sequence[Question]
-    ) -> RunManifest:
-        tuned = name in TUNED
-        reason = self.not_applicable(name)
-        adapter = self.training.folder(TUNED[name]) if tuned and not reason else None
-        uses_index = name in RETRIEVING
-        asked = fingerprint([dataclasses.asdict(item) for item in questions])
-        settings = {
-            "max_new_tokens": options.max_new_tokens,
-            "temperature": options.temperature,
-            "passages": self.plan.passages if uses_index else 0,
-            "pairs": self.assembly.config.retrieval.pairs if uses_index else 0,
-            "prompt_tokens": self.plan.prompt_tokens,
-            "latency_questions": self.plan.latency_questions,
-        }
-        corpus = self.corpus.version if uses_index else ""
-        parts = (self.assembly.weights, self.assembly.engine, self.training.contract.hash)
-        key = fingerprint(
-            RUN_VERSION,
-            name,
-            parts,
-            adapter and adapter.name,
-            corpus,
-            asked,
-            settings,
-            self.assembly.config.embedder if uses_index else "",
-            self.training.questions.hash,
-        )
-        build = self.index_seconds if uses_index else 0.0
-        if adapter is not None:
-            build += self._training_seconds(TUNED[name])
-        return RunManifest(
-            run_id=f"{name}-{key}",
-            arm=name,
-            control=name in CONTROLS,
-            base_model=self._base_name(),
-            weights=self.assembly.weights,
-            generator=self.assembly.engine,
-            contract=self.training.contract.hash,
-            questions=asked,
-            corpus=self.corpus.version,
-            adapter=adapter.name if adapter else "",
-            uses_index=uses_index,
-            effort=self.plan.effort,
-            seed=self.assembly.config.seed,
-            options=settings,
-            build_seconds=build,
-            started=datetime.now(UTC).isoformat(timespec="seconds"),
-            not_applicable=reason,
-        )
+    @property
+    def _manifests(self) -> Manifests:
+        return Manifests(self.assembly, self.corpus, self.training, self.plan, self.index_seconds)
 
-    def _base_name(self) -> str:
-        """Name the base as the verdict does."""
-        if self.assembly.engine == "openai":
-            return self.assembly.config.openai.model
-        if self.assembly.engine == "fake":
-            return "fake"
-        return self.assembly.config.base_model
+    @property
+    def _probing(self) -> Probing:
+        return Probing(self.assembly, self.corpus, self.training, self.plan, self.build_arm)
 
-    def _training_seconds(self, name: str) -> float:
-        """Return the seconds of an adapter and of the one that it went on from."""
-        receipt = read_receipt(self.training.folder(name))
-        own = float(receipt["seconds"])
-        return own + (self._training_seconds("finetuned") if receipt["started_from"] else 0.0)
-
-    def _folder(self, manifest: RunManifest) -> Path:
-        return self.assembly.state / "runs" / manifest.run_id
+    def _begin(
+        self, options: GenerateOptions, questions: Sequence[Question]
+    ) -> list[tuple[RunManifest, Path]]:
+        """Return the run of every wanted arm and its folder, new or continued."""
+        runs = []
+        for name in self.wanted:
+            item = self._manifests.of(name, options, questions, self.not_applicable(name))
+            runs.append((item, self._manifests.begin(item)))
+        return runs
 
     def _is_complete(self, folder: Path, questions: Sequence[Question]) -> bool:
         have = {record.question_id for record in read_records(folder / "records.jsonl")}
@@ -254,44 +216,12 @@ class Comparing:
                 on_progress("load arms", number, len(unfinished), manifest.arm)
             arms.append((self.build_arm(manifest.arm, options), folder))
         for name in self.adapters:
-            self._probe(name, options)
+            self._probing.ask_trained(name, options)
         timed = self.plan.latency_questions
         time_arms(arms, questions, timed, self.assembly.config.seed, on_progress)
+        sources = gold_sources(questions, self.corpus.passages())
         for arm, folder in arms:
-            ask_all(arm, questions, folder, on_progress)
-
-    def _note_storage(self, folder: Path) -> None:
-        """Write into a finished run what serving its arm keeps on disk."""
-        path = folder / "manifest.json"
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["not_applicable"] or stored["storage_bytes"]:
-            return
-        if kept := self._storage(stored["arm"]):
-            write_atomically(path, json.dumps(stored | {"storage_bytes": kept}, indent=1))
-
-    def _storage(self, name: str) -> int:
-        adapter = self.training.folder(TUNED[name]) if name in TUNED else None
-        model = self.assembly.model_bytes(adapter) if name in (*ARMS, "bolt-on") else 0
-        index = folder_bytes(self.assembly.state / "index") if name in RETRIEVING else 0
-        return model + index
-
-    def _probe(self, name: str, options: GenerateOptions) -> None:
-        """Ask trained questions of base and adapter as served; the receipt keeps both answers."""
-        folder = self.training.folder(name)
-        receipt = read_receipt(folder)
-        if "probes" in receipt:
-            return
-        train = [item for item in self.training.questions.by_split("train") if item.answers]
-        ids = set(receipt["question_ids"])
-        chosen = [item for item in train if item.id in ids][:PROBES]
-        prompts = [self.training.contract.messages(item.question) for item in chosen]
-        tuned = self.assembly.generator(folder).generate_many(prompts, options)
-        plain = self.assembly.generator(None).generate_many(prompts, options)
-        receipt["probes"] = [
-            {"question_id": item.id, "tuned": new.text, "base": old.text}
-            for item, new, old in zip(chosen, tuned, plain, strict=True)
-        ]
-        write_atomically(folder / "receipt.json", json.dumps(receipt, indent=1))
+            ask_all(arm, questions, folder, on_progress, sources)
 
     def _with_receipt(self, run: ArmRun) -> ArmRun:
         """Say whether the adapter of a run changes answers, by its receipt."""
@@ -311,13 +241,38 @@ class Comparing:
         runs: tuple[ArmRun, ...],
         exposure: Mapping[str, Exposure],
         questions: Sequence[Question],
-        options: GenerateOptions,
+        settings: Mapping[str, Any],
+        probed: Probed,
     ) -> Comparand:
         used = {name for run in runs for record in run.records for name in record.passages}
         shown = {item.id: item.shown for item in self.corpus.passages() if item.id in used}
+        curves = {name: read_receipt(self.training.folder(name))["curve"] for name in self.adapters}
+        config = self.assembly.config
+        limits = dataclasses.asdict(config.compare.limits)
+        return Comparand(
+            base_model=self._manifests.base_name,
+            created=time.strftime("%Y-%m-%d"),
+            questions=tuple(questions),
+            exposure=exposure,
+            runs=runs,
+            passages=shown,
+            flags=(*self.flags, *probed.flags),
+            blockers=tuple(self.blockers),
+            settings=settings,
+            curves=curves,
+            margin=config.compare.margin,
+            seed=config.seed,
+            probes=probed.results,
+            leakage=self.leakage,
+            target=config.compare.target,
+            limits={name: limit for name, limit in limits.items() if limit},
+        )
+
+    def _settings(self, options: GenerateOptions) -> dict[str, Any]:
+        """Return the derived values that are stored, and from which an arm is built again."""
         receipts = {name: read_receipt(self.training.folder(name)) for name in self.adapters}
         contract = self.training.contract
-        settings: dict[str, Any] = {
+        return {
             "effort": self.plan.effort,
             "limit": self.limit,
             "plan": dataclasses.asdict(self.plan),
@@ -337,17 +292,3 @@ class Comparing:
             },
             "kept_out": len(self.training.kept_out),
         }
-        return Comparand(
-            base_model=self._base_name(),
-            created=time.strftime("%Y-%m-%d"),
-            questions=tuple(questions),
-            exposure=exposure,
-            runs=runs,
-            passages=shown,
-            flags=tuple(self.flags),
-            blockers=tuple(self.blockers),
-            settings=settings,
-            curves={name: receipt["curve"] for name, receipt in receipts.items()},
-            margin=self.assembly.config.compare.margin,
-            seed=self.assembly.config.seed,
-        )

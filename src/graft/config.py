@@ -8,12 +8,16 @@ these values into objects.
 from __future__ import annotations
 
 import difflib
+import math
+import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from graft.addresses import server_problems
 from graft.errors import ConfigError
 
 __all__ = [
@@ -21,8 +25,11 @@ __all__ = [
     "Config",
     "Effort",
     "EffortPlan",
+    "JudgeConfig",
+    "LimitsConfig",
     "OpenAIConfig",
     "PromptConfig",
+    "ReferenceConfig",
     "RetrievalConfig",
     "TrainConfig",
     "default_toml",
@@ -34,6 +41,8 @@ __all__ = [
 Effort = Literal["quick", "normal", "thorough"]
 
 T = TypeVar("T")
+
+_REFERENCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 DECLINE = "The documents do not say."
 SYSTEM = f"Answer the question briefly. If you cannot know the answer, reply: {DECLINE}"
@@ -79,11 +88,34 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsConfig:
+    """What an arm must keep to be recommended; 0 means "not set".
+
+    A megabyte has 1,000,000 bytes; `min_decline_recall` and `min_support` are fractions.
+    """
+
+    max_p50_ms: float = 0.0
+    max_p95_ms: float = 0.0
+    max_memory_mb: float = 0.0
+    max_storage_mb: float = 0.0
+    max_build_minutes: float = 0.0
+    min_decline_recall: float = 0.0
+    min_support: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class CompareConfig:
-    """What is compared and what difference matters (`margin`, as a fraction)."""
+    """What is compared and what difference matters (`margin`, as a fraction).
+
+    `target` is the headline that is good enough (0: not set), `forgetting_margin` how many
+    general questions an adapter may lose, both as fractions.
+    """
 
     margin: float = 0.05
     arms: tuple[str, ...] = ()
+    target: float = 0.0
+    forgetting_margin: float = 0.10
+    limits: LimitsConfig = field(default_factory=LimitsConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +125,35 @@ class OpenAIConfig:
     base_url: str = ""
     model: str = ""
     api_key_env: str = "OPENAI_API_KEY"
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceConfig:
+    """A model behind an OpenAI-compatible server to compare with: the arm `reference:NAME`.
+
+    With `passages` it is given what our retriever finds. Prices are per million tokens, 0
+    where none is set. The key is read from the variable named `api_key_env`, if any.
+    """
+
+    name: str
+    base_url: str
+    model: str
+    api_key_env: str = ""
+    passages: bool = False
+    price_in: float = 0.0
+    price_out: float = 0.0
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeConfig:
+    """The optional judge behind an OpenAI-compatible server; `instructions` join its prompt."""
+
+    base_url: str = ""
+    model: str = ""
+    api_key_env: str = ""
+    instructions: str = ""
     timeout_seconds: float = 60.0
 
 
@@ -110,6 +171,8 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     compare: CompareConfig = field(default_factory=CompareConfig)
     openai: OpenAIConfig = field(default_factory=OpenAIConfig)
+    references: tuple[ReferenceConfig, ...] = ()
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
 
 
 def parse_config(text: str, where: str = "graft.toml") -> Config:
@@ -129,6 +192,7 @@ def parse_config(text: str, where: str = "graft.toml") -> Config:
         ) from error
     problems: list[str] = []
     config = _read(Config, data, "", problems)
+    problems += list(_misfits(config, problems))
     if problems:
         raise ConfigError(
             f"the configuration has {len(problems)} problem{'s' * (len(problems) > 1)}",
@@ -159,7 +223,7 @@ def read_config(path: Path) -> Config:
 
 def _read(cls: type[T], data: Mapping[str, Any], prefix: str, problems: list[str]) -> T:
     hints = get_type_hints(cls)
-    known = {item.name for item in fields(cls)}  # type: ignore[arg-type]
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     values: dict[str, Any] = {}
     for key, value in data.items():
         name = prefix + key
@@ -172,13 +236,67 @@ def _read(cls: type[T], data: Mapping[str, Any], prefix: str, problems: list[str
                 values[key] = _read(hints[key], value, name + ".", problems)
             else:
                 problems.append(f"{name!r} must be a table")
+        elif (table := _table_of(hints[key])) is not None:
+            values[key] = _read_tables(table, value, name, problems)
         else:
             checked = _check(hints[key], value)
             if checked is None:
                 problems.append(f"{name!r} is {value!r}, expected {_describe(hints[key])}")
             else:
                 values[key] = checked
+    for key, item in known.items():
+        if _is_required(item) and key not in values:
+            if key not in data:
+                problems.append(f"{prefix + key!r} is missing")
+            values[key] = hints[key]()  # the file is refused, so this value goes nowhere
     return cls(**values)
+
+
+def _read_tables(table: type[T], value: object, name: str, problems: list[str]) -> tuple[T, ...]:
+    """Read a list of tables; the first is called `name[1]`."""
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+        problems.append(f"{name!r} must be a list of tables, each under [[{name}]]")
+        return ()
+    return tuple(
+        _read(table, item, f"{name}[{number}].", problems) for number, item in enumerate(value, 1)
+    )
+
+
+def _table_of(hint: Any) -> type | None:  # noqa: ANN401 - a type annotation of any form
+    """Return the class of the tables in a list of tables, None for every other type."""
+    inner = get_args(hint)[0] if get_args(hint) else None
+    return inner if isinstance(inner, type) and is_dataclass(inner) else None
+
+
+def _is_required(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
+
+
+def _misfits(config: Config, known: Sequence[str]) -> Iterator[str]:
+    """Yield what is wrong with values of the right type, beside the problems `known`."""
+    compare = config.compare
+    shares = {
+        "compare.target": compare.target,
+        "compare.forgetting_margin": compare.forgetting_margin,
+        "compare.limits.min_decline_recall": compare.limits.min_decline_recall,
+        "compare.limits.min_support": compare.limits.min_support,
+    }
+    for name, share in shares.items():
+        if share > 1:
+            yield f"{name!r} is {share}, expected a fraction from 0 to 1"
+    yield from server_problems("openai", config.openai.base_url, config.openai.api_key_env)
+    yield from server_problems("judge", config.judge.base_url, config.judge.api_key_env)
+    counted = Counter(item.name for item in config.references)
+    for number, item in enumerate(config.references, 1):
+        place = f"references[{number}]"
+        for key in ("name", "base_url", "model"):
+            if not getattr(item, key) and not any(f"'{place}.{key}'" in said for said in known):
+                yield f"'{place}.{key}' is empty"
+        if item.name and not _REFERENCE_NAME.fullmatch(item.name):
+            yield f"'{place}.name' may have small letters, digits, '.', '_' and '-' only"
+        elif item.name and counted[item.name] > 1:
+            yield f"'{place}.name' is {item.name!r} like that of another reference"
+        yield from server_problems(place, item.base_url, item.api_key_env)
 
 
 def _check(hint: Any, value: Any) -> Any:  # noqa: ANN401 - a TOML value of any type
@@ -195,7 +313,7 @@ def _check(hint: Any, value: Any) -> Any:  # noqa: ANN401 - a TOML value of any 
         return None
     if not isinstance(value, hint):
         return None
-    if hint in (int, float) and value < 0:
+    if hint in (int, float) and not 0 <= value < math.inf:
         return None
     return value
 
@@ -229,6 +347,7 @@ passage_tokens = {config.retrieval.passage_tokens}
 
 [compare]
 margin = {config.compare.margin}   # the smallest difference that matters to you
+target = {config.compare.target}   # the score that is good enough, 0.8 for 80 % (0: not set)
 """
 
 

@@ -8,20 +8,36 @@ arms interleaved at random. A failing question is a record with its error, never
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from graft.arms import Arm, ArmAnswer, Prepared
 from graft.errors import GraftError, NoSpaceLeft
-from graft.metrics import explain, score_record
+from graft.metrics import NO_SOURCES, Sources, judge
+from graft.prompts import reading_order
 from graft.protocols import Progress
 from graft.runs import append_lines, read_records
-from graft.types import Question, Record
+from graft.types import Passage, Question, Record
 
-__all__ = ["ask_all", "time_arms"]
+__all__ = ["ask_all", "gold_sources", "time_arms"]
 
 BATCH = 16
 WARM_UP = 2
+
+
+def gold_sources(questions: Iterable[Question], passages: Iterable[Passage]) -> Sources:
+    """Return what the gold documents of questions say, for measures of grounding.
+
+    `passages` are those of the corpus; training pairs are no text of a document.
+    """
+    gold = {name for item in questions for name in item.doc_ids}
+    texts: dict[str, list[str]] = defaultdict(list)
+    for passage in passages:
+        if passage.kind == "document" and passage.doc_id in gold:
+            texts[passage.doc_id].append(passage.shown)
+    return Sources(documents={name: tuple(found) for name, found in texts.items()})
 
 
 def ask_all(
@@ -29,8 +45,12 @@ def ask_all(
     questions: Sequence[Question],
     folder: Path,
     on_progress: Progress | None = None,
+    sources: Sources = NO_SOURCES,
 ) -> int:
-    """Ask what has no record yet, append the records, return how many were asked."""
+    """Ask what has no record yet, append the records, return how many were asked.
+
+    `sources` holds the texts of the gold documents; without them support is not applicable.
+    """
     path = folder / "records.jsonl"
     have = {record.question_id for record in read_records(path)}
     missing = [item for item in questions if item.id not in have]
@@ -45,7 +65,7 @@ def ask_all(
         pairs = sorted(prepared, key=lambda pair: [turn.content for turn in pair[1].messages])
         for first in range(0, len(pairs), BATCH):
             part = pairs[first : first + BATCH]
-            append_lines(path, _records(arm, part))
+            append_lines(path, _records(arm, part, sources))
             done += len(part)
             if on_progress is not None:
                 on_progress(phase, done, len(questions))
@@ -75,16 +95,19 @@ def _prepare(
         return pairs, failed
 
 
-def _records(arm: Arm, part: Sequence[tuple[Question, Prepared]]) -> list[Record]:
+def _records(arm: Arm, part: Sequence[tuple[Question, Prepared]], sources: Sources) -> list[Record]:
     """Answer a batch; if it fails, every question of it alone, so that one cannot sink the rest."""
     try:
         answers = arm.finish_many([prepared for _, prepared in part])
-        return [_record(arm, item, answer) for (item, _), answer in zip(part, answers, strict=True)]
+        return [
+            _record(arm, item, answer, sources)
+            for (item, _), answer in zip(part, answers, strict=True)
+        ]
     except NoSpaceLeft:
         raise
     except Exception as error:  # noqa: BLE001 - one of the three borders: becomes a record
         if len(part) > 1:
-            return [record for single in part for record in _records(arm, [single])]
+            return [record for single in part for record in _records(arm, [single], sources)]
         return [_failed(arm, part[0][0], error)]
 
 
@@ -126,7 +149,8 @@ def _time_one(arm: Arm, item: Question) -> Record:
         return _failed(arm, item, error)
 
 
-def _record(arm: Arm, item: Question, answer: ArmAnswer) -> Record:
+def _record(arm: Arm, item: Question, answer: ArmAnswer, sources: Sources = NO_SOURCES) -> Record:
+    numbered = reading_order([hit.passage for hit in answer.hits])
     record = Record(
         arm=arm.name,
         question_id=item.id,
@@ -140,8 +164,11 @@ def _record(arm: Arm, item: Question, answer: ArmAnswer) -> Record:
         stage_seconds=answer.stage_seconds,
         finish_reason=answer.finish_reason,
         confidence=answer.confidence,
+        shown=tuple(passage.id for passage in numbered),
     )
-    return _scored(record, item)
+    return _scored(
+        record, item, replace(sources, shown=tuple(passage.shown for passage in numbered))
+    )
 
 
 def _failed(arm: Arm, item: Question, error: Exception) -> Record:
@@ -152,8 +179,6 @@ def _failed(arm: Arm, item: Question, error: Exception) -> Record:
     )
 
 
-def _scored(record: Record, item: Question) -> Record:
-    data = record.to_json()
-    data["scores"] = dict(score_record(record, item))
-    data["reason"] = explain(record, item)
-    return Record.from_json(data)
+def _scored(record: Record, item: Question, sources: Sources = NO_SOURCES) -> Record:
+    found = judge(record, item, sources)
+    return replace(record, scores=dict(found.scores), reason=found.reason)

@@ -7,12 +7,13 @@ without gold documents counts by its answer alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from graft.questions import normalised
 from graft.types import Exposure, Question, TrainingRow
 
-__all__ = ["Seen", "exposures", "seen_in"]
+__all__ = ["Seen", "exposures", "seen_in", "trained_on_test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,21 @@ def exposures(questions: Sequence[Question], seen: Seen) -> Mapping[str, Exposur
         else:
             found[item.id] = "fact" if any(answer in answers for answer in gold) else "unseen"
     return found
+
+
+def trained_on_test(trained: Collection[str], questions: Iterable[Question]) -> tuple[str, ...]:
+    """Return the test questions that a trained row asks, by id or word for word.
+
+    `trained` are the ids in the receipts of the adapters, `questions` the whole set: the text
+    of a trained question is looked up there, so that a copy under another id is found too.
+    """
+    items = list(questions)
+    learned = {normalised(item.question) for item in items if item.id in trained}
+    return tuple(
+        item.id
+        for item in items
+        if item.split == "test" and (item.id in trained or normalised(item.question) in learned)
+    )
 
 
 def _plain(text: str) -> str:

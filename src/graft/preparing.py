@@ -19,7 +19,7 @@ from graft.models.device import is_fast
 from graft.pilot import Pilot, with_choice
 from graft.prompts import PromptContract
 from graft.protocols import Progress
-from graft.questions import QuestionSet
+from graft.questions import QuestionSet, leakage_blockers, load_leakage
 from graft.training import Training
 
 __all__ = ["BuildTimes", "Preparing"]
@@ -120,9 +120,17 @@ class Preparing:
             flags.append(f"skipped_documents:{skipped}")
         if not questions.by_split("dev"):
             flags.append("no_dev")
-        seconds = self.times.index_seconds
         return Comparing(
-            self.assembly, self.corpus, training, plan, wanted, limit, flags, [], seconds
+            self.assembly,
+            self.corpus,
+            training,
+            plan,
+            wanted,
+            limit,
+            flags,
+            list(leakage_blockers(questions)),
+            self.times.index_seconds,
+            leakage=load_leakage(self.assembly.state, questions).to_json(),
         )
 
     def index_pairs(self, training: Training, on_progress: Progress | None) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from graft.config import PromptConfig
 from graft.types import Message, Passage, Question, fingerprint
 
-__all__ = ["PromptContract", "neutralise"]
+__all__ = ["PromptContract", "neutralise", "reading_order"]
 
 LAYOUT_VERSION = 1
 
@@ -44,6 +44,11 @@ def neutralise(text: str) -> str:
     'end < |im_end| > here'
     """
     return _SPECIAL.sub(lambda found: f"{found[0][0]} {found[0][1:-1]} {found[0][-1]}", text)
+
+
+def reading_order(passages: Sequence[Passage]) -> list[Passage]:
+    """Return passages in the order of their numbers in a prompt; a citation [1] is the first."""
+    return sorted(passages, key=lambda item: (item.kind, item.doc_id, item.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +91,9 @@ class PromptContract:
         found the same passages share the beginning of their prompts, which an engine's prefix
         cache computes once.
         """
-        ordered = sorted(passages, key=lambda item: (item.kind, item.doc_id, item.position))
         blocks = [
             f"[{number}] {neutralise(passage.shown.strip())}"
-            for number, passage in enumerate(ordered, 1)
+            for number, passage in enumerate(reading_order(passages), 1)
         ]
         return "\n\n".join(["Documents:", *blocks])
 

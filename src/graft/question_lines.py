@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from graft.errors import QuestionFileError
 from graft.types import fingerprint
 
-__all__ = ["Draft", "Line", "Problem", "drafts", "file_error", "read_lines"]
+__all__ = ["FIELDS", "SPLITS", "Draft", "Line", "Problem", "drafts", "file_error", "read_lines"]
 
 FIELDS = frozenset(
     ("id", "question", "answers", "answer", "doc_ids", "answerable", "split", "group", "tags")
-    + ("kind", "fact")
+    + ("kind", "fact", "key_facts", "grades")
 )
 SPLITS = {
     "train": "train",
@@ -67,6 +67,8 @@ class Draft:
     kind: str = ""
     fact: str = ""
     tags: tuple[str, ...] = ()
+    key_facts: tuple[str, ...] = ()
+    grades: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -151,7 +153,7 @@ def _jsonl(text: str, problems: list[Problem]) -> Iterator[Line]:
 
 
 def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
-    """Read a table with a header; answers and doc_ids hold one value, `a|b`, or a JSON list."""
+    """Read a table with a header; a cell of a list holds one value, `a|b`, or a JSON list."""
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -201,6 +203,10 @@ def _draft(line: Line, problems: list[Problem]) -> Draft | None:
         faults.append(f"longer than {MOST_CHARACTERS:,} characters")
     given = _string(data, "id", faults)
     fact, group = _string(data, "fact", faults), _string(data, "group", faults)
+    key_facts = _strings(data, "key_facts", faults)
+    grades = _grades(data, len(doc_ids), faults)
+    if not _is_text(question, given, group, fact, *answers, *doc_ids, *tags, *key_facts):
+        faults.append("half a character (a lone surrogate), which no file can hold")
     problems += [Problem(line.number, fault) for fault in faults]
     if faults:
         return None
@@ -216,6 +222,8 @@ def _draft(line: Line, problems: list[Problem]) -> Draft | None:
         kind=kind,
         fact=fact,
         tags=tags,
+        key_facts=key_facts,
+        grades=grades,
         data=data,
     )
 
@@ -249,6 +257,37 @@ def _strings(data: Mapping[str, Any], name: str, faults: list[str]) -> tuple[str
         faults.append(f"{name} is not a string or a list of strings")
         return ()
     return tuple(dict.fromkeys(text for item in value if (text := str(item).strip())))
+
+
+def _grades(data: Mapping[str, Any], documents: int, faults: list[str]) -> tuple[int, ...]:
+    """Return how well each document fits; none where all fit alike, with grade 1."""
+    texts = _numbers(data.get("grades"))
+    if not texts:
+        return ()
+    if not all(text.isdecimal() and int(text) > 0 for text in texts):
+        faults.append("grades are not whole numbers from 1 up")
+        return ()
+    if len(texts) != documents:
+        faults.append(f"{len(texts)} grades for {documents} doc_ids")
+        return ()
+    grades = tuple(int(text) for text in texts)
+    return grades if set(grades) != {1} else ()
+
+
+def _numbers(value: Any) -> list[str]:  # noqa: ANN401 - whatever the file holds
+    if value is None or value == "":
+        return []
+    found = _unpacked(value) if isinstance(value, str) else value
+    return [str(item).strip() for item in (found if isinstance(found, list) else [found])]
+
+
+def _is_text(*texts: str) -> bool:
+    """Tell whether texts can be written; JSON can escape one half of a character."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unpacked(value: str) -> list[Any]:

@@ -1,31 +1,51 @@
-"""The question set as a value: frozen by hash, stored as JSONL, with a dev split.
+"""The question set as a value: frozen by hash, stored as JSONL.
 
-How a set comes from files stands in `questions.py`; this module only holds, stores and
-splits it. Who reads the questions of a workspace starts here.
+How a set comes from files stands in `questions.py`, how its `dev` split is carved in
+`question_dev.py`; this module only holds, stores and compares it. Who reads the questions of a
+workspace starts here.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import random
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from graft.errors import BadInput, FingerprintMismatch
 from graft.files import write_atomically
 from graft.runs import question_from_json
 from graft.types import Question, Split, fingerprint
 
-__all__ = ["QuestionSet", "ensure_dev", "load_questions", "store_questions"]
+__all__ = [
+    "QuestionSet",
+    "Twin",
+    "changes",
+    "load_questions",
+    "named",
+    "normalised",
+    "plain_question",
+    "store_questions",
+]
 
 SCHEMA = 1
 FILE = "questions.jsonl"
-DEV_SHARE = 0.12
-MOST_DEV = 100
-FACT_WORDINGS = 3
-GROUP_EXCESS = 1.5  # whole groups may overshoot the share by this factor, never `MOST_DEV`
+# Fields that sets stored by earlier versions lack. Where they are empty they are left out of
+# the hash, so that a set keeps its hash, and its runs, when Graft is upgraded.
+ADDED_LATER = ("key_facts", "grades")
+_NO_WORD = re.compile(r"[\W_]+")
+_NAMED = 5  # ids spelled out in a sentence; lists in the report are whole
+
+
+class Twin(NamedTuple):
+    """A training question taken out, and the test question that it repeats word for word."""
+
+    train_id: str
+    test_id: str
+    answers_differ: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +53,20 @@ class QuestionSet:
     """Questions in the order of the file.
 
     `removed_from_train` names the training questions that were taken out at import because
-    they stand word for word in the test split; the share decides whether a verdict may be
+    they stand word for word in the test split, `twins` says which test questions those are
+    (empty in a set stored before it was kept); the share decides whether a verdict may be
     given.
     """
 
     questions: tuple[Question, ...]
     removed_from_train: tuple[str, ...] = ()
+    twins: tuple[Twin, ...] = ()
 
     @property
     def hash(self) -> str:
         """Name the questions with all their fields; the order does not matter."""
         return fingerprint(
-            sorted((dataclasses.asdict(item) for item in self.questions), key=lambda one: one["id"])
+            sorted((plain_question(item) for item in self.questions), key=lambda one: one["id"])
         )
 
     def by_split(self, split: Split) -> tuple[Question, ...]:
@@ -56,57 +78,47 @@ class QuestionSet:
         return len({item.group for item in self.by_split(split)})
 
 
-def ensure_dev(questions: QuestionSet, seed: int) -> QuestionSet:
-    """Carve a dev split from train where there is none: about 12 %, at most 100 questions.
+def normalised(question: str) -> str:
+    """Return a question for comparison: words only, no case.
 
-    Facts with three or more training wordings give one wording each, since a fact unknown to
-    training says nothing about it; what is missing then comes from whole groups of other
-    questions. A single group, or groups all too large, give single questions.
+    >>> normalised("Which  pump? ")
+    'which pump'
     """
-    train = questions.by_split("train")
-    if questions.by_split("dev") or len(train) < 2:
-        return questions
-    target = min(MOST_DEV, max(1, round(DEV_SHARE * len(train))))
-    chosen = random.Random(seed)
-    moved, rest = _fact_wordings(train, target, chosen)
-    if len(moved) < target:
-        moved |= _whole_groups(rest, target - len(moved), MOST_DEV - len(moved), chosen)
-    if not moved:
-        moved = {item.id for item in chosen.sample(train, target)}
-    split = [replace(one, split="dev") if one.id in moved else one for one in questions.questions]
-    return replace(questions, questions=tuple(split))
+    return _NO_WORD.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip()
 
 
-def _fact_wordings(
-    train: Sequence[Question], target: int, chosen: random.Random
-) -> tuple[set[str], list[Question]]:
-    """Choose one wording of facts with enough of them; return also the questions of no such."""
-    facts: dict[str, list[Question]] = {}
-    for item in train:
-        if item.fact:
-            facts.setdefault(item.fact, []).append(item)
-    rich = {name: found for name, found in facts.items() if len(found) >= FACT_WORDINGS}
-    names = chosen.sample(sorted(rich), min(target, len(rich)))
-    moved = {chosen.choice(rich[name]).id for name in names}
-    return moved, [item for item in train if item.fact not in rich]
+def named(names: Sequence[str]) -> str:
+    """Return the first of many names and how many more there are.
+
+    >>> named(["a", "b"]), named("abcdefg")
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
-def _whole_groups(
-    rest: Sequence[Question], target: int, most: int, chosen: random.Random
-) -> set[str]:
-    """Choose whole groups up to about `target` questions; one group at least stays in train."""
-    groups: dict[str, list[str]] = {}
-    for item in rest:
-        groups.setdefault(item.group, []).append(item.id)
-    order = sorted(groups)
-    chosen.shuffle(order)
-    moved: set[str] = set()
-    for name in order[1:]:
-        if len(moved) >= target:
-            break
-        if len(moved) + len(groups[name]) <= min(most, round(target * GROUP_EXCESS)):
-            moved.update(groups[name])
-    return moved
+def plain_question(question: Question) -> dict[str, Any]:
+    """Return a question as it is stored and hashed."""
+    fields = {name: getattr(question, name) for name in Question.__slots__}
+    return {name: value for name, value in fields.items() if value or name not in ADDED_LATER}
+
+
+def changes(before: QuestionSet, after: QuestionSet) -> str:
+    """Say by how many questions two sets differ; an empty string where they do not.
+
+    >>> changes(QuestionSet(()), QuestionSet((Question("a", "A?", ("x",), "test", "g"),)))
+    '1 added'
+    """
+    if before.hash == after.hash:
+        return ""
+    old = {item.id: item for item in before.questions}
+    new = {item.id: item for item in after.questions}
+    counts = {
+        "added": len(new.keys() - old.keys()),
+        "changed": sum(old[name] != new[name] for name in old.keys() & new.keys()),
+        "gone": len(old.keys() - new.keys()),
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def store_questions(folder: Path, questions: QuestionSet) -> Path:
@@ -119,8 +131,9 @@ def store_questions(folder: Path, questions: QuestionSet) -> Path:
         "schema": SCHEMA,
         "hash": questions.hash,
         "removed_from_train": questions.removed_from_train,
+        "twins": questions.twins,
     }
-    lines = [head, *(dataclasses.asdict(item) for item in questions.questions)]
+    lines = [head, *(plain_question(item) for item in questions.questions)]
     path = folder / FILE
     write_atomically(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
     return path
@@ -151,7 +164,7 @@ def load_questions(folder: Path) -> QuestionSet:
                 next_step="upgrade Graft",
             )
         questions = tuple(question_from_json(item) for item in rest)
-        found = QuestionSet(questions, tuple(head["removed_from_train"]))
+        found = _with_head(head, questions)
         stored = head["hash"]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(
@@ -168,3 +181,8 @@ def load_questions(folder: Path) -> QuestionSet:
             next_step="change your own file and run graft questions import FILE again",
         )
     return found
+
+
+def _with_head(head: Mapping[str, Any], questions: tuple[Question, ...]) -> QuestionSet:
+    twins = tuple(Twin(*item) for item in head.get("twins", ()))
+    return QuestionSet(questions, tuple(head["removed_from_train"]), twins)

@@ -1,46 +1,73 @@
 """Questions from files: read whole or not at all, completed by fixed rules, checked.
 
 What is derived (split, group, kind) follows the rules that stand with each function. The set
-itself, its storing and its `dev` split are in `question_set.py` and offered here too. It
-knows no arm and no index.
+itself and its storing are in `question_set.py`, its `dev` split in `question_dev.py`, what can
+be said about it in `question_check.py`, `question_power.py` and `leakage.py`; the functions
+that others call are offered here too. It knows no arm and no index.
 """
 
 from __future__ import annotations
 
 import difflib
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from graft.beir import read_beir
 from graft.errors import BadInput, QuestionFileError
+from graft.leakage import (
+    Leakage,
+    leakage_blockers,
+    leakage_of,
+    leakage_remarks,
+    load_leakage,
+    store_leakage,
+)
+from graft.question_check import check
+from graft.question_dev import dev_parts, ensure_dev
+from graft.question_export import export_questions, form_of
 from graft.question_lines import FIELDS, Draft, Problem, drafts, file_error, read_lines
-from graft.question_set import QuestionSet, ensure_dev, load_questions, store_questions
-from graft.types import AnswerKind, Document, Question, Split, fingerprint
+from graft.question_overlap import conflicts, without_duplicates, without_overlap
+from graft.question_power import detectable, power_line
+from graft.question_set import (
+    QuestionSet,
+    changes,
+    load_questions,
+    named,
+    normalised,
+    store_questions,
+)
+from graft.types import AnswerKind, Question, Split, fingerprint
 
 __all__ = [
     "ImportReport",
     "QuestionSet",
+    "Leakage",
     "check",
+    "detectable",
+    "dev_parts",
     "ensure_dev",
+    "export_questions",
+    "form_of",
+    "leakage_blockers",
+    "leakage_of",
+    "load_leakage",
     "load_questions",
     "normalised",
+    "power_line",
     "read_questions",
+    "store_leakage",
     "store_questions",
+    "take_questions",
 ]
 
 SHORT_WORDS = 8
 MOST_LABELS = 200
 LABEL_REPEATS = 5
 TEST_SHARE = 0.3
-# Under 20 clusters no recommendation is given; under 40 a clustered standard error is too
-# small and the sign-flip test has to do (measuring.md, sections 5 and 7).
-NO_VERDICT_CLUSTERS = 20
-FEW_CLUSTERS = 40
-_NAMED = 5  # ids spelled out in a sentence; lists in the report are whole
-_RANK = {"train": 0, "dev": 1, "test": 2}
+FOLDER = "folder"  # names the folder of the first document where no field is called so
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,66 +85,90 @@ class ImportReport:
     removed_from_train: tuple[str, ...] = ()
 
 
-def normalised(question: str) -> str:
-    """Return a question for comparison: words only, no case.
+def take_questions(
+    folder: Path,
+    path: Path,
+    where: Mapping[str, str] | None = None,
+    *,
+    group_from: str = "",
+    seed: int = 7,
+    compared: bool = False,
+) -> ImportReport:
+    """Read a question file and store the set, its `dev` split and its leakage report.
 
-    >>> normalised("Which  pump? ")
-    'which pump'
+    `compared` says that a comparison stands on the set that is there: the report then says
+    whether it still does.
     """
-    plain = unicodedata.normalize("NFKC", question).casefold()
-    return " ".join("".join(one if one.isalnum() else " " for one in plain).split())
+    try:
+        before = load_questions(folder)
+    except BadInput:
+        before = None  # there is none, or it cannot be used, which is why one is imported
+    report = read_questions(path, where, group_from)
+    whole = ensure_dev(report.questions, seed)
+    store_questions(folder, whole)
+    notes = leakage_remarks(whole, replace(store_leakage(folder, whole), removed=(), conflicts=()))
+    if compared and before is not None and (changed := changes(before, whole)):
+        notes.append(
+            f"The set was {before.hash} and is now {whole.hash} ({changed}). What was compared"
+            " before answered other questions; graft compare asks them anew."
+        )
+    return replace(report, questions=whole, problems=(*report.problems, *notes))
 
 
 def read_questions(
-    path: Path | Sequence[Path], where: Mapping[str, str] | None = None
+    path: Path | Sequence[Path], where: Mapping[str, str] | None = None, group_from: str = ""
 ) -> ImportReport:
-    """Read one or several JSONL or CSV files as one set.
+    """Read one or several JSONL or CSV files or BEIR folders as one set.
 
     `where` keeps of the *test* split only the lines whose fields equal the given values
     (`core=true`); lines of train and dev are all kept. A file that names no split at all is
-    split by whole groups, 30 % of the questions to the test.
+    split by whole groups, 30 % of the questions to the test. `group_from` names the field
+    that holds the statistical cluster, or `folder`: the folder of the first document.
 
     Raises:
         QuestionFileError: any line is bad; every one is named and nothing is taken.
-        BadInput: fewer than two test questions are left.
+        BadInput: fewer than two test questions are left, or no line has a field named.
     """
     paths = [path] if isinstance(path, Path) else list(path)
     shown = ", ".join(str(item) for item in paths)
     found: list[Draft] = []
+    notes: list[str] = []
     for item in paths:
-        lines, problems = read_lines(item)
+        if item.is_dir():
+            lines, problems, more = read_beir(item)
+            notes += more
+        else:
+            lines, problems = read_lines(item)
         read = drafts(lines, problems)
         problems += _clashes(read, found)
         if problems:
             raise file_error(item, sorted(problems))
         found += read
-    notes = _unused(found, where or {})
+    notes += _unused(found, {*(where or {}), group_from})
+    found, ungrouped = _with_groups(found, group_from, shown)
+    notes += ungrouped
     found = _with_splits(found, shown)
     kept = _filtered(found, where or {}, shown)
-    questions, duplicates = _without_duplicates(_as_questions(kept))
-    notes += _conflicts(questions)
-    questions, removed, more = _without_overlap(questions)
+    questions, duplicates = without_duplicates(_as_questions(kept))
+    notes += conflicts(questions)
+    questions, twins, more = without_overlap(questions)
+    removed = [twin.train_id for twin in twins]
     notes += more
     if duplicates:
-        notes.append(f"Repeated questions dropped, {len(duplicates)}: {_some(duplicates)}.")
+        notes.append(f"Repeated questions dropped, {len(duplicates)}: {named(duplicates)}.")
     if removed:
         notes.append(
             f"Taken out of training because they stand word for word in the test split,"
-            f" {len(removed)}: {_some(removed)}."
+            f" {len(removed)}: {named(removed)}."
         )
     _check_test(questions, shown)
     return ImportReport(
-        QuestionSet(tuple(questions), tuple(removed)),
+        QuestionSet(tuple(questions), tuple(removed), tuple(twins)),
         tuple(notes),
         len(found) - len(kept),
         tuple(duplicates),
         tuple(removed),
     )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
 
 
 def _clashes(read: Sequence[Draft], before: Sequence[Draft]) -> list[Problem]:
@@ -135,25 +186,55 @@ def _clashes(read: Sequence[Draft], before: Sequence[Draft]) -> list[Problem]:
     return problems
 
 
-def _unused(found: Sequence[Draft], where: Mapping[str, str]) -> list[str]:
-    names = sorted({name for item in found for name in item.data} - FIELDS - set(where))
+def _unused(found: Sequence[Draft], named: set[str]) -> list[str]:
+    names = sorted({name for item in found for name in item.data} - FIELDS - named)
     return [f"Fields that Graft does not use: {', '.join(names)}."] if names else []
 
 
-def _with_splits(found: Sequence[Draft], shown: str) -> list[Draft]:
-    """Derive group (document, else fact, else the question) and, if none is named, the split."""
+def _with_groups(
+    found: Sequence[Draft], group_from: str, shown: str
+) -> tuple[list[Draft], list[str]]:
+    """Take the group from the field named; else as given, the document, fact or question."""
+    if group_from and group_from != FOLDER:
+        _need_field(group_from, found, f"--group-from {group_from}", shown)
+    chosen = [_group_in(item, group_from) if group_from else item.group for item in found]
     grouped = [
-        replace(item, group=item.group or next(iter(item.doc_ids), "") or item.fact or item.id)
-        for item in found
+        replace(
+            item,
+            group=group or item.group or next(iter(item.doc_ids), "") or item.fact or item.id,
+        )
+        for item, group in zip(found, chosen, strict=True)
     ]
+    without = [item.id for item, group in zip(found, chosen, strict=True) if not group]
+    if not group_from or not without:
+        return grouped, []
+    return grouped, [
+        f"Without a value of {group_from}, grouped by their group, document, fact or question,"
+        f" {len(without)}: {named(without)}."
+    ]
+
+
+def _group_in(item: Draft, name: str) -> str:
+    """Return the group that a field names: its value, the first of a list."""
+    if name not in item.data and name == FOLDER:
+        return next(iter(item.doc_ids), "").rpartition("/")[0]
+    if name == "doc_ids":
+        return next(iter(item.doc_ids), "")
+    value = item.data.get(name)
+    first = next(iter(value), None) if isinstance(value, list) else value
+    return "" if first is None or isinstance(first, dict | list) else str(first).strip()
+
+
+def _with_splits(grouped: Sequence[Draft], shown: str) -> list[Draft]:
+    """Set whole groups aside for the test where no line names a split."""
     without = [item.number for item in grouped if not item.split]
     if not without:
-        return grouped
+        return list(grouped)
     if len(without) < len(grouped):
         raise QuestionFileError(
             f"{len(without)} questions have no split, others have one",
             where=shown,
-            why="lines " + _some([str(number) for number in without]),
+            why="lines " + named([str(number) for number in without]),
             next_step="give every line a split (train, dev or test), or none at all",
         )
     sizes = Counter(item.group for item in grouped)
@@ -169,16 +250,28 @@ def _with_splits(found: Sequence[Draft], shown: str) -> list[Draft]:
 
 def _filtered(found: Sequence[Draft], where: Mapping[str, str], shown: str) -> list[Draft]:
     for name in where:
-        if not any(name in item.data for item in found):
-            known = {key for item in found for key in item.data}
-            near = difflib.get_close_matches(name, known, n=1)
-            raise BadInput(
-                "no line has the field to filter by",
-                where=f"--where {name}={where[name]}",
-                why=f"did you mean {near[0]}?" if near else f"{shown} has {', '.join(known)}",
-                next_step="name a field of the file",
-            )
+        _need_field(name, found, f"--where {name}={where[name]}", shown)
     return [item for item in found if item.split != "test" or _matches(item, where)]
+
+
+def _need_field(name: str, found: Sequence[Draft], where: str, shown: str) -> None:
+    """Refuse a field that no line has.
+
+    Raises:
+        BadInput: with the nearest name, else all names.
+    """
+    known = sorted({key for item in found for key in item.data})
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    raise BadInput(
+        f"no line has the field {name}",
+        where=where,
+        why=f"did you mean {near[0]}?" if near else f"{shown} has {', '.join(known)}",
+        next_step=f"graft questions import FILE {where.replace(name, near[0], 1)}"
+        if near
+        else "name a field of the file",
+    )
 
 
 def _matches(item: Draft, where: Mapping[str, str]) -> bool:
@@ -214,6 +307,8 @@ def _as_questions(found: Sequence[Draft]) -> list[Question]:
             kind=cast(AnswerKind, kinds[id(item)] or common),
             fact=item.fact,
             tags=item.tags,
+            key_facts=item.key_facts,
+            grades=item.grades,
         )
         for item in found
     ]
@@ -234,56 +329,6 @@ def _kind(item: Draft, labels: frozenset[str]) -> str:
     return "short" if min(len(text.split()) for text in item.answers) <= SHORT_WORDS else "long"
 
 
-def _without_duplicates(questions: Sequence[Question]) -> tuple[list[Question], list[str]]:
-    """Drop what says the same again: question, answers and documents in one split."""
-    seen: set[tuple[str, str, tuple[str, ...], tuple[str, ...]]] = set()
-    kept, dropped = [], []
-    for item in questions:
-        key = (item.split, normalised(item.question), item.answers, item.doc_ids)
-        (dropped.append(item.id) if key in seen else kept.append(item))
-        seen.add(key)
-    return kept, dropped
-
-
-def _conflicts(questions: Sequence[Question]) -> list[str]:
-    """Name questions that stand in one split with different answers."""
-    first: dict[tuple[str, str], Question] = {}
-    pairs = []
-    for item in questions:
-        known = first.setdefault((item.split, normalised(item.question)), item)
-        if known.answers != item.answers and not set(known.answers) & set(item.answers):
-            pairs.append(f"{known.id} and {item.id}")
-    if not pairs:
-        return []
-    return [f"Same question, different answers in one split, {len(pairs)}: {_some(pairs)}."]
-
-
-def _without_overlap(
-    questions: Sequence[Question],
-) -> tuple[list[Question], list[str], list[str]]:
-    """Leave a question that stands in two splits in the later one: test, then dev, then train."""
-    highest: dict[str, str] = {}
-    for item in questions:
-        name = normalised(item.question)
-        if _RANK[item.split] >= _RANK[highest.get(name, "train")]:
-            highest[name] = item.split
-    kept, from_train, others = [], [], []
-    for item in questions:
-        top = highest[normalised(item.question)]
-        if top == item.split:
-            kept.append(item)
-        elif item.split == "train" and top == "test":
-            from_train.append(item.id)
-        else:
-            others.append(item.id)
-    notes = (
-        [f"Standing in dev and in another split, kept once, {len(others)}: {_some(others)}."]
-        if others
-        else []
-    )
-    return kept, from_train, notes
-
-
 def _check_test(questions: Sequence[Question], shown: str) -> None:
     count = sum(item.split == "test" for item in questions)
     if count < 2:
@@ -293,56 +338,3 @@ def _check_test(questions: Sequence[Question], shown: str) -> None:
             why=f"{len(questions)} questions, {count} of them in the test split",
             next_step='give more lines "split": "test" and import the file again',
         )
-
-
-def check(questions: QuestionSet, documents: Iterable[Document]) -> list[str]:
-    """Say in plain sentences what the set holds and what may spoil a comparison."""
-    items = questions.questions
-    known = [document.id for document in documents]
-    counts = Counter(item.split for item in items)
-    test = questions.by_split("test")
-    sentences = [
-        f"{len(items)} questions: {counts['train']} train, {counts['dev']} dev,"
-        f" {counts['test']} test."
-    ]
-    if not counts["train"]:
-        sentences.append("There is no training question: nothing can be fine-tuned on pairs.")
-    unanswerable = sum(not item.answerable for item in test)
-    if unanswerable:
-        share = unanswerable / len(test)
-        sentences.append(
-            f"{unanswerable} of {len(test)} test questions ({share:.0%}) cannot be answered from"
-            " the documents; the right answer to them is to decline."
-        )
-    elif test:
-        sentences.append("Every test question can be answered: declining is not measured.")
-    bare = sum(item.answerable and not item.answers for item in items)
-    if bare:
-        sentences.append(f"Without a gold answer, for retrieval only: {bare}.")
-    sentences += _missing_documents(items, known)
-    clusters = questions.clusters("test")
-    if test and clusters < FEW_CLUSTERS:
-        so = "no arm can be recommended" if clusters < NO_VERDICT_CLUSTERS else "intervals are wide"
-        bar = NO_VERDICT_CLUSTERS if clusters < NO_VERDICT_CLUSTERS else FEW_CLUSTERS
-        sentences.append(f"Groups among the test questions: {clusters}; under {bar} {so}.")
-    if questions.removed_from_train:
-        sentences.append(
-            "Taken out of training at import because they stand in the test split:"
-            f" {len(questions.removed_from_train)}."
-        )
-    return sentences
-
-
-def _missing_documents(items: Sequence[Question], known: Sequence[str]) -> list[str]:
-    there = set(known)
-    missing = Counter(name for item in items for name in item.doc_ids if name not in there)
-    if not missing:
-        return []
-    asked = sum(any(name in missing for name in item.doc_ids) for item in items)
-    first = next(iter(missing))
-    near = difflib.get_close_matches(first, known, n=1)
-    hint = f" The nearest to {first} is {near[0]}." if near else ""
-    return [
-        f"Gold documents that the corpus does not have, {len(missing)} in {asked} questions:"
-        f" {_some(list(missing))}.{hint}"
-    ]

@@ -23,6 +23,7 @@ __all__ = [
     "ArmRun",
     "Comparand",
     "RunManifest",
+    "append_json",
     "append_lines",
     "question_from_json",
     "read_run",
@@ -108,14 +109,19 @@ class Comparand:
 
 
 def append_lines(path: Path, records: Iterable[Record]) -> None:
-    """Append records, one line each, and flush them to the disk.
+    """Append records, one line each; see `append_json`."""
+    append_json(path, (item.to_json() for item in records))
+
+
+def append_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append rows, one line of JSON each, and flush them to the disk.
 
     A last line that a crash cut short is taken out first, so that two lines never join.
 
     Raises:
         NoSpaceLeft: the disk is full; the lines before stay readable.
     """
-    text = "".join(json.dumps(item.to_json(), ensure_ascii=False) + "\n" for item in records)
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     size = len(_whole_lines(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,6 +203,6 @@ def read_records(path: Path) -> tuple[Record, ...]:
 def question_from_json(data: Mapping[str, Any]) -> Question:
     """Read a stored question back (lists become tuples)."""
     values = {name: data[name] for name in Question.__slots__ if name in data}
-    for name in ("answers", "doc_ids", "tags", "key_facts"):
+    for name in ("answers", "doc_ids", "tags", "key_facts", "grades"):
         values[name] = tuple(values.get(name, ()))
     return Question(**values)

@@ -115,7 +115,8 @@ class Question:
     """A question with its gold answers; no answers and `answerable=False` means: decline.
 
     `group` is the statistical cluster, `fact` links wordings of one fact, `tags` are slices,
-    `key_facts` are short statements that a good long answer makes.
+    `key_facts` are short statements that a good long answer makes. `grades` says how well each
+    of `doc_ids` fits (1 and up); empty where all fit alike.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Question:
     fact: str = ""
     tags: tuple[str, ...] = ()
     key_facts: tuple[str, ...] = ()
+    grades: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +227,9 @@ class Score:
 class Record:
     """What one arm did on one question: one line of `records.jsonl`.
 
-    `passages` are the ids of the passages in the prompt, best first; `shortened` counts the
-    passages that did not fit; `stage_seconds` has the stages of the latency pass (empty in
+    `passages` are the ids of the passages in the prompt, best first, `shown` the same ids in
+    the order of their numbers there, so that a citation [2] is `shown[1]`; `shortened` counts
+    the passages that did not fit; `stage_seconds` has the stages of the latency pass (empty in
     the quality pass, where questions run in batches); `error` is empty or the reason;
     `confidence` is the generator's, and orders answers of one arm only.
     """
@@ -246,6 +249,7 @@ class Record:
     error: str = ""
     finish_reason: str = ""
     confidence: float | None = None
+    shown: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain dict that is written as one line of JSON."""
@@ -255,6 +259,6 @@ class Record:
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         """Read a line back; unknown fields of a newer version are ignored."""
         known = {name: data[name] for name in cls.__slots__ if name in data}
-        for name in ("passages", "passage_doc_ids"):
+        for name in ("passages", "passage_doc_ids", "shown"):
             known[name] = tuple(known.get(name, ()))
         return cls(**known)

@@ -33,21 +33,24 @@ from graft.corpus import AddReport, Corpus, silent
 from graft.doctor import Check, examine, next_action
 from graft.errors import BadInput, UsageError
 from graft.estimate import ComparePlan, estimate
+from graft.evaluate import gold_sources
 from graft.files import write_atomically
+from graft.metrics.sources import Sources
 from graft.preparing import BuildTimes, Preparing
 from graft.protocols import Progress
 from graft.questions import (
     ImportReport,
     QuestionSet,
     check,
-    ensure_dev,
+    export_questions,
+    form_of,
+    load_leakage,
     load_questions,
-    read_questions,
-    store_questions,
+    take_questions,
 )
-from graft.results import CompareResult, Results
+from graft.results import CompareResult, RescoreResult, Results
 from graft.training import TrainReport
-from graft.types import Hit, Where
+from graft.types import Hit, Question, Where
 
 __all__ = ["AskResult", "Workspace"]
 
@@ -179,19 +182,41 @@ class Workspace:
         return report
 
     def import_questions(
-        self, path: Path | str, where: Mapping[str, str], on_progress: Progress | None = None
+        self,
+        path: Path | str,
+        where: Mapping[str, str],
+        on_progress: Progress | None = None,
+        *,
+        group_from: str = "",
     ) -> ImportReport:
         """Take a question file; without a `dev` split one is carved from `train`."""
-        report = read_questions(Path(path), where)
-        whole = ensure_dev(report.questions, self.config.seed)
-        store_questions(self.state, whole)
+        report = take_questions(
+            self.state,
+            Path(path),
+            where,
+            group_from=group_from,
+            seed=self.config.seed,
+            compared=bool(self.results.newest()),
+        )
         if on_progress is not None:
             on_progress("questions", 1, 1)
-        return replace(report, questions=whole)
+        return report
 
     def check_questions(self) -> list[str]:
         """Return plain sentences about the question set."""
-        return check(self._questions(), list(self.corpus.documents()))
+        questions = self._questions()
+        leakage = load_leakage(self.state, questions)
+        return check(questions, list(self.corpus.documents()), leakage)
+
+    def export_questions(
+        self, path: Path | str, form: str = "", *, force: bool = False
+    ) -> QuestionSet:
+        """Write the questions to a file, or with the documents to a BEIR folder."""
+        target, questions = Path(path), self._questions()
+        beir = form_of(target, form) == "beir"
+        documents = self.corpus.documents() if beir else ()
+        export_questions(target, questions, form, documents, force=force)
+        return questions
 
     def search(self, query: str, limit: int = 5) -> list[Hit]:
         """Return the best passages for a query."""
@@ -296,6 +321,14 @@ class Workspace:
         measured = self._preparing.piloted(*asked, on_progress).run(on_progress)
         self._arms.clear()
         return self.results.store(measured)
+
+    def score(self, report_id: str = "") -> RescoreResult:
+        """Score the stored answers of a comparison again with today's measures; no model runs."""
+
+        def texts(questions: Sequence[Question]) -> Sources:
+            return gold_sources(questions, self.corpus.passages())
+
+        return self.results.rescore(report_id, texts, self.corpus.version)
 
     def report(self) -> CompareResult:
         """Draw the newest comparison again from its files."""

@@ -14,8 +14,8 @@ from graft.config import Config, parse_config
 from graft.testing.workspace import FakeWorkspace
 
 COMMANDS = [
-    "init", "add", "questions import", "questions check", "search", "ask", "train", "compare",
-    "report", "serve", "status", "doctor", "config", "demo",
+    "init", "add", "questions import", "questions check", "questions export", "search", "ask",
+    "train", "compare", "report", "score", "serve", "status", "doctor", "config", "demo",
 ]  # fmt: skip
 
 

@@ -25,6 +25,15 @@ ARM_KEYS = {
     "declined_share",
     "exact",
     "f1",
+    "measures",
+    "abstention",
+    "risk_coverage",
+    "attribution",
+    "forgetting",
+    "distractors",
+    "peak_memory_bytes",
+    "cold_seconds",
+    "price_per_1000",
 }
 CONTRAST_KEYS = {
     "a",
@@ -53,6 +62,11 @@ VERDICT_KEYS = {
     "sentence",
     "questions_needed",
     "detectable_difference",
+    "target",
+    "reaches_target",
+    "constraints",
+    "pareto",
+    "flips",
 }
 
 
@@ -77,6 +91,9 @@ def test_the_comparison_is_plain_json_of_the_agreed_form(bench: Any) -> None:
         "contrasts",
         "interaction",
         "verdict",
+        "slices",
+        "leakage",
+        "failures",
     }
     assert plain["schema"] == 1
     assert [item["name"] for item in plain["arms"]] == list(bench.rights)

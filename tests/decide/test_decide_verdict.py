@@ -61,7 +61,7 @@ def test_arms_shown_to_be_within_the_margin_are_practically_level(bench: Any) ->
 
 
 def test_a_clear_but_small_lead_is_called_possibly_small(bench: Any) -> None:
-    bench.rights["hybrid"] = set(range(72))
+    bench.rights["hybrid"] = set(range(68))
     found = verdict(bench)
     assert (found.clear, found.recommended) == (True, "hybrid")
     assert "the lead may be less than the 5 points that matter" in found.sentence

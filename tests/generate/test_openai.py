@@ -106,7 +106,39 @@ def test_a_request_carries_everything_that_was_asked_for(server):
         "temperature": 0.5,
         "seed": 3,
         "stop": ["\n"],
+        "logprobs": True,
     }
+
+
+def with_logprobs(*values):
+    message = {"role": "assistant", "content": "for ninety"}
+    content = [{"token": "x", "logprob": value} for value in values]
+    return {"index": 0, "message": message, "logprobs": {"content": content}}
+
+
+def confidence_of(choice):
+    reply = httpx.Response(200, json={"choices": [choice]})
+    return generator_for(lambda _: reply).generate_many(PROMPTS[:1], OPTIONS)[0].confidence
+
+
+def test_confidence_is_the_mean_log_probability_where_the_server_gives_it():
+    assert confidence_of(with_logprobs(-0.5, -1.0)) == pytest.approx(-0.75)
+    assert confidence_of(with_logprobs()) is None
+    assert confidence_of(with_logprobs(-0.5) | {"logprobs": None}) is None
+    assert confidence_of({"message": {"content": "for ninety"}}) is None
+
+
+def test_a_server_that_refuses_log_probabilities_is_asked_without_them_from_then_on(server):
+    def refuse(request):
+        if "logprobs" in json.loads(request.content):
+            return httpx.Response(400, text="logprobs is not supported with this model")
+        return server(request)
+
+    asked = []
+    generator = generator_for(lambda request: (asked.append(request), refuse(request))[1])
+    answers = generator.generate_many([*PROMPTS, *PROMPTS], OPTIONS)
+    assert [answer.confidence for answer in answers] == [None] * 4
+    assert len(asked) == 5
 
 
 def test_a_stream_asks_for_the_counts(server):

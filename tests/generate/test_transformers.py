@@ -57,6 +57,24 @@ def test_an_answer_has_neither_the_end_of_turn_nor_counts_it(knowing, fact_rows,
     assert answer.completion_tokens == last.completion_tokens == len(chat.encode("90 seconds"))
 
 
+def test_confidence_is_the_mean_log_probability_of_the_tokens_with_the_end(make, chat):
+    import torch
+
+    generator = make()
+    answers = generator.generate_many(PROMPTS, OPTIONS)
+    for prompt, answer in zip(PROMPTS, answers, strict=True):
+        asked = chat.encode(chat.render(prompt))
+        [made] = generator._generate([asked], OPTIONS)
+        kept = made[: answer.completion_tokens + (answer.finish_reason == "stop")]
+        ids = torch.tensor([[*asked, *kept]])
+        with torch.inference_mode():
+            logits = generator._model(input_ids=ids).logits[0, len(asked) - 1 : -1].float()
+        chosen = logits.log_softmax(-1)[range(len(kept)), kept]
+        assert answer.confidence == pytest.approx(float(chosen.mean()), abs=0.02)
+    sampled = generator.generate_many(PROMPTS[:1], GenerateOptions(4, temperature=1.0))
+    assert sampled[0].confidence is None
+
+
 def test_prompt_tokens_are_those_of_the_rendered_prompt(make, chat):
     [answer] = make().generate_many(PROMPTS[:1], OPTIONS)
     assert answer.prompt_tokens == chat.count(PROMPTS[0]) == make().count_tokens(PROMPTS[0])

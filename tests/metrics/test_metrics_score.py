@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import importlib
+import random
 from dataclasses import replace
 
 import pytest
 
-from graft.metrics import METRICS, explain, kind_of, score_record
+from graft.metrics import GROUNDED, METRICS, judge, kind_of, score_record
 from graft.metrics.f1 import overlap_f1
 from graft.metrics.primary import MAX_EXTRA_WORDS
 from graft.protocols import Metric
-from graft.types import AnswerKind, Question, Record
+from graft.types import AnswerKind, Question, Record, Score
 
 
 def question(*answers: str, kind: AnswerKind = "short", **other: object) -> Question:
@@ -25,8 +26,12 @@ def primary(answer: str, asked: Question, *, declined: bool = False) -> float | 
     return score_record(record(answer, declined=declined), asked)["primary"]
 
 
+def explain(made: Record, asked: Question) -> str:
+    return judge(made, asked).reason
+
+
 def test_every_metric_stands_in_the_file_of_its_name() -> None:
-    for name, metric in METRICS.items():
+    for name, metric in [*METRICS.items(), *GROUNDED.items()]:
         module = importlib.import_module(f"graft.metrics.{name}")
         assert type(metric).__name__ in module.__all__
         checked: Metric = metric
@@ -146,3 +151,45 @@ def test_reasons_name_what_was_compared() -> None:
     assert explain(record("for 90 s"), asked) == "contains '90 seconds'"
     assert explain(record("one hour"), asked) == "does not contain '90 seconds'"
     assert explain(record("", declined=True), asked) == "declined an answerable question"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.5])
+@pytest.mark.parametrize("name", ["primary", "f1", "support"])
+def test_what_is_no_score_is_none_and_said(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: float
+) -> None:
+    class Broken:
+        direction = "higher"
+
+        def score(self, *_: object) -> Score:
+            return Score(value)
+
+    table = GROUNDED if name in GROUNDED else METRICS
+    monkeypatch.setitem(table, name, Broken())  # type: ignore[misc]
+    found = judge(record("42"), question("42"))
+    assert found.scores[name] is None
+    assert f"{name} gave {value}" in found.reason
+    assert found.scores["exact"] == 1.0
+
+
+def test_a_metric_that_fails_sinks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing:
+        def score(self, *_: object) -> Score:
+            raise ZeroDivisionError("no words")
+
+    monkeypatch.setitem(METRICS, "f1", Failing())  # type: ignore[misc]
+    found = judge(record("42"), question("42"))
+    assert (found.scores["f1"], found.scores["primary"]) == (None, 1.0)
+    assert found.reason == "matches '42'; f1 failed: ZeroDivisionError: no words"
+
+
+def test_worked_scores_hold_in_any_order_of_the_questions() -> None:
+    """A metric that remembered something of another answer would be found out."""
+    rng = random.Random(7)
+    for _ in range(20):
+        for kind, gold, answer, *expected in rng.sample(WORKED, len(WORKED)):
+            golds = [gold, "zzz yyy"] if kind != "long" else [gold]
+            rng.shuffle(golds)
+            scores = score_record(record(answer), question(*golds, kind=kind))
+            found = [scores[name] for name in ("primary", "exact", "contains", "f1")]
+            assert found == pytest.approx(expected)

@@ -136,6 +136,102 @@ def comparison() -> dict[str, Any]:
     }
 
 
+MEASURED = ("base", "finetuned", "rag", "hybrid")
+
+
+def whole(comparison: dict[str, Any]) -> dict[str, Any]:
+    """Fill every part that a comparison may have; two texts in it are hostile."""
+    arms = {item["name"]: item for item in comparison["arms"]}
+    for place, name in enumerate(MEASURED):
+        arms[name] |= {
+            "measures": {
+                "contains": score(0.4 + place / 10, 100),
+                "exact": score(0.3 + place / 10, 100),
+                "f1": score(0.45 + place / 10, 100),
+                "key_fact_recall": score(None),
+                "support": score(0.5 + place / 10 if name in ("rag", "hybrid") else None, 90),
+            },
+            "abstention": {
+                "answered_right": 30 + 10 * place, "answered_wrong": 40 - 8 * place,
+                "declined_answerable": 30 - 2 * place, "declined_unanswerable": 8 + 3 * place,
+                "answered_unanswerable": 12 - 3 * place, "recall": 0.4 + 0.15 * place,
+                "precision": 0.3 + 0.1 * place, "over_refusal": 0.3 - 0.02 * place,
+                "selective_accuracy": 0.43 + 0.12 * place,
+            },
+            "risk_coverage": {
+                "points": [
+                    [step / 20, min(1.0, (0.62 - place / 8) * (step / 20) ** 0.5 + 0.02)]
+                    for step in range(1, 21)
+                ],
+                "area": 0.4 - place / 12, "n": 100,
+            },
+            "peak_memory_bytes": 410_000_000 + 90_000_000 * place,
+            "cold_seconds": 1.4 + place, "price_per_1000": 0.012 * (place + 1),
+        }  # fmt: skip
+    for name in ("rag", "hybrid"):
+        hits = {"retrieved_right": 44, "retrieved_wrong": 22, "retrieved_declined": 16}
+        misses = {"missed_right": 1, "missed_wrong": 12, "missed_declined": 5}
+        arms[name]["attribution"] = hits | misses
+        arms[name]["distractors"] = [
+            *({"distractors": k, "score": score(0.8 - k / 30, 48)} for k in (0, 2, 4, 8)),
+            {"distractors": 4, "gold": False, "score": score(0.6, 48)},
+        ]
+    for name, state in (("finetuned", "fails"), ("hybrid", "not shown")):
+        arms[name]["forgetting"] = {
+            "base": 0.62, "tuned": 0.56, "difference": -0.06, "bound": -0.11, "n": 100,
+            "margin": 0.05, "state": state, "loss_base": 2.91, "loss_tuned": 3.04,
+        }  # fmt: skip
+    names = ("exposure:fact", "exposure:unseen", "kind:short", "tag:pumps", f"tag:{HOSTILE}")
+    sizes = (40, 60, 100, 31, 6)
+    comparison["slices"] = [
+        {"name": name, "n": n,
+         "scores": {arm: score(place / 9 + n / 400, n) for place, arm in enumerate(MEASURED)}}
+        for name, n in zip(names, sizes, strict=True)
+    ]  # fmt: skip
+    comparison["leakage"] = {
+        "removed": 3, "similar": 14,
+        "with": {arm: score(0.3 + place / 10, 120) for place, arm in enumerate(MEASURED)},
+        "without": {arm: score(0.28 + place / 10, 106) for place, arm in enumerate(MEASURED)},
+    }  # fmt: skip
+    comparison["failures"] = [
+        {"arm": "hybrid", "kind": "misread", "n": 22, "share": 0.18,
+         "text": "A passage of a reference document was given, and the answer is wrong.",
+         "command": "graft compare --effort normal"},
+        {"arm": "rag", "kind": "not_retrieved", "n": 18, "share": 0.15,
+         "text": "No passage of a reference document was among those given.",
+         "command": "graft search \"How much does the pump deliver?\""},
+        {"arm": "rag", "kind": "should_have_declined", "n": 1, "share": 0.01,
+         "text": "The documents do not say, and it answered.", "command": "graft questions check"},
+    ]  # fmt: skip
+    constraint = {"name": "max_p50_ms", "limit": 800.0, "bound": 860.0}
+    comparison["verdict"] |= {
+        "target": 0.6,
+        "reaches_target": ["hybrid"],
+        "constraints": [
+            constraint | {"arm": "base", "value": 390.0, "bound": 420.0, "state": "passes"},
+            constraint | {"arm": "rag", "value": 900.0, "bound": 990.0, "state": "fails"},
+            constraint | {"arm": "hybrid", "value": 780.0, "state": "not shown"},
+            {"arm": "hybrid", "name": "max_memory_mb", "limit": 1000.0, "value": None,
+             "bound": None, "state": "not shown"},
+        ],
+        "pareto": ["base", "rag", "hybrid"],
+        "flips": {
+            "arm": "hybrid", "other": "rag",
+            "right": [{"question_id": "q1", "question": "How much does the pump deliver?",
+                       "answer": "40 litres", "other_answer": HOSTILE, "gold": "40 litres"}],
+            "wrong": [{"question_id": "q3", "question": "Who founded the canteen?",
+                       "answer": "Anna Berg", "other_answer": "Not in the documents.", "gold": ""}],
+        },
+    }  # fmt: skip
+    return comparison
+
+
+@pytest.fixture
+def full(comparison: dict[str, Any]) -> dict[str, Any]:
+    """A comparison with every part filled."""
+    return whole(comparison)
+
+
 def manifest(name: str, control: bool = False, **other: Any) -> RunManifest:
     values: dict[str, Any] = {
         "run_id": f"run-{name}",

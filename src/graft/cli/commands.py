@@ -31,10 +31,27 @@ from graft.cli.doctor import doctor
 from graft.cli.first_sign import FirstSign
 from graft.cli.init import EXAMPLES as INIT
 from graft.cli.init import init
+from graft.cli.judge import (
+    GATE_EXAMPLES,
+    SAMPLE_EXAMPLES,
+    SCORE_EXAMPLES,
+    gate_judge,
+    sample_answers,
+    score_answers,
+)
 from graft.cli.options import JsonOption, QuietOption, VerboseOption, WorkspaceOption
-from graft.cli.questions import CHECK_EXAMPLES, IMPORT_EXAMPLES, check_questions, import_questions
+from graft.cli.questions import (
+    CHECK_EXAMPLES,
+    EXPORT_EXAMPLES,
+    IMPORT_EXAMPLES,
+    check_questions,
+    export_questions,
+    import_questions,
+)
 from graft.cli.report import EXAMPLES as REPORT
 from graft.cli.report import report
+from graft.cli.score import EXAMPLES as SCORE
+from graft.cli.score import score
 from graft.cli.search import EXAMPLES as SEARCH
 from graft.cli.search import search
 from graft.cli.serve import EXAMPLES as SERVE
@@ -143,7 +160,8 @@ app = _group(
     cls=GoldenPath,
     epilog=START,
 )
-_questions = _group("Import and check the questions for arms.")
+_questions = _group("Import, check and export the questions for arms.")
+_judge = _group("Score answers with a model, once people's labels show that it can.")
 
 
 @app.callback(invoke_without_command=True)
@@ -161,12 +179,18 @@ register(app, "init", init, INIT)
 register(app, "add", add, ADD)
 register(_questions, "import", import_questions, IMPORT_EXAMPLES)
 register(_questions, "check", check_questions, CHECK_EXAMPLES)
+register(_questions, "export", export_questions, EXPORT_EXAMPLES)
 app.add_typer(_questions, name=QUESTIONS, no_args_is_help=True)
 register(app, "search", search, SEARCH)
 register(app, "ask", ask, ASK)
 register(app, "train", train, TRAIN)
 register(app, "compare", compare, COMPARE)
 register(app, "report", report, REPORT)
+register(app, "score", score, SCORE)
+register(_judge, "sample", sample_answers, SAMPLE_EXAMPLES)
+register(_judge, "gate", gate_judge, GATE_EXAMPLES)
+register(_judge, "score", score_answers, SCORE_EXAMPLES)
+app.add_typer(_judge, name="judge", no_args_is_help=True)
 register(app, "serve", serve, SERVE)
 register(app, "status", status, STATUS)
 register(app, "doctor", doctor, DOCTOR)

@@ -1,4 +1,4 @@
-"""`graft questions`: take questions in and check them."""
+"""`graft questions`: take questions in, check them and write them out."""
 
 from __future__ import annotations
 
@@ -12,25 +12,47 @@ from graft.cli.texts import counted
 from graft.errors import UsageError
 from graft.types import Split
 
-__all__ = ["CHECK_EXAMPLES", "IMPORT_EXAMPLES", "check_questions", "import_questions"]
+__all__ = [
+    "CHECK_EXAMPLES",
+    "EXPORT_EXAMPLES",
+    "IMPORT_EXAMPLES",
+    "check_questions",
+    "export_questions",
+    "import_questions",
+]
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 IMPORT_EXAMPLES = (
     "graft questions import qa.jsonl",
-    "graft questions import qa.jsonl --where core=true",
+    "graft questions import qa.jsonl --where core=true --group-from page",
 )
 CHECK_EXAMPLES = ("graft questions check", "graft questions check --json")
+EXPORT_EXAMPLES = (
+    "graft questions export qa.csv",
+    "graft questions export qa-beir --format beir",
+)
 
 
 def import_questions(
     session: Session,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL or CSV file.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A JSONL or CSV file, or a BEIR folder.")
+    ],
     where: Annotated[
         list[str] | None,
         typer.Option(
             "--where", metavar="FIELD=VALUE", help="Of test lines only those with this value."
         ),
     ] = None,
+    group_from: Annotated[
+        str,
+        typer.Option(
+            "--group-from",
+            metavar="FIELD",
+            help="The field that says which questions belong together; folder: that of the"
+            " first document.",
+        ),
+    ] = "",
 ) -> None:
     """Import questions with their answers.
 
@@ -39,7 +61,9 @@ def import_questions(
     conditions = dict(_condition(text) for text in where or ())
     workspace = session.open()
     with session.progress() as progress:
-        report = workspace.import_questions(file, conditions, on_progress=progress)
+        report = workspace.import_questions(
+            file, conditions, on_progress=progress, group_from=group_from
+        )
     counts = {split: len(report.questions.by_split(split)) for split in SPLITS}
     session.document(
         {
@@ -68,6 +92,27 @@ def check_questions(session: Session) -> None:
     for remark in remarks:
         session.show(remark)
     session.note("next: graft compare")
+
+
+def export_questions(
+    session: Session,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file or folder to write.")],
+    form: Annotated[
+        str,
+        typer.Option("--format", metavar="FORM", help="jsonl, csv or beir; else by the ending."),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", "-f", help="Overwrite what is there.")] = False,
+) -> None:
+    """Write the questions to a file or a BEIR folder.
+
+    Read again, it is the same set with the same hash.
+    """
+    questions = session.open().export_questions(path, form, force=force)
+    count = len(questions.questions)
+    session.document({"path": path, "hash": questions.hash, "questions": count})
+    session.show(f"{counted(count, 'question')} written to {path}, hash {questions.hash}")
+    if left := len(questions.removed_from_train):
+        session.note(f"{counted(left, 'question')} taken out of training at import not written")
 
 
 def _condition(text: str) -> tuple[str, str]:

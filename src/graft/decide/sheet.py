@@ -1,7 +1,9 @@
 """The score sheet: one primary score an arm and question, with cluster and stratum.
 
 All that follows reads this sheet, so every number counts the same records. A failed record
-scores 0 and does not count as covered; a question without a record or score has no entry.
+scores 0 and does not count as covered; a question without a record or score has no entry. A
+score that is not a number from 0 to 1 is no score: what a broken measure returned must count
+neither as wrong nor as right, and the missing coverage then blocks the verdict.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from graft.runs import ArmRun, Comparand, RunManifest
 from graft.stats import Design
 from graft.types import Question, Record
 
-__all__ = ["GATES", "ArmSheet", "Sheet", "read_sheet", "simplicity"]
+__all__ = ["GATES", "ArmSheet", "Sheet", "read_sheet", "score_of", "simplicity"]
 
 # controls that a recommended arm must be above (design.md section 1)
 GATES = ("top-passage", "nearest-pair", "decline")
@@ -104,6 +106,14 @@ def cluster_of(question: Question) -> str:
     return question.group or f"question {question.id}"
 
 
+def score_of(record: Record, measure: str) -> float | None:
+    """Return a stored score, or None where there is none that lies from 0 to 1."""
+    score = record.scores.get(measure)
+    if not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    return float(score)
+
+
 def read_sheet(comparand: Comparand) -> Sheet:
     """Read the runs of a comparison; an arm that could not be built is left out."""
     questions = {item.id: item for item in comparand.questions}
@@ -115,9 +125,9 @@ def _arm_sheet(run: ArmRun, questions: Mapping[str, Question]) -> ArmSheet:
     records = {item.question_id: item for item in run.records if item.question_id in questions}
     primary = {}
     for name, record in records.items():
-        score = 0.0 if record.error else record.scores.get("primary")
+        score = 0.0 if record.error else score_of(record, "primary")
         if score is not None:
-            primary[name] = float(score)
+            primary[name] = score
     covered = sum(not records[name].error for name in primary)
     coverage = covered / len(questions) if questions else 0.0
     return ArmSheet(run.manifest, records, primary, coverage)

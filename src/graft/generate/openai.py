@@ -7,10 +7,12 @@ server's own count where it reports one.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from graft.addresses import public_url
 from graft.errors import GenerationFailed, MissingPrerequisite
 from graft.types import Answer, Delta, GenerateOptions, Message
 
@@ -53,8 +55,9 @@ class OpenAIGenerator:
             transport=transport,
         )
         self._model = model
-        self.identity = f"openai:{base_url}:{model}"
+        self.identity = f"openai:{public_url(base_url)}:{model}"
         self.context_tokens = context_tokens
+        self._wishes: dict[str, Any] = {"logprobs": True}
 
     def count_tokens(self, messages: Sequence[Message]) -> int:
         """Estimate: the server's tokenizer is not ours."""
@@ -106,8 +109,12 @@ class OpenAIGenerator:
         import httpx
 
         started = time.monotonic()
+        body = self._body(messages, options)
         try:
-            response = self._client.post("/chat/completions", json=self._body(messages, options))
+            response = self._client.post("/chat/completions", json=body | self._wishes)
+            if response.status_code == 400 and self._wishes and "logprob" in response.text:
+                self._wishes = {}  # some models refuse to give them
+                response = self._client.post("/chat/completions", json=body)
             if response.status_code >= 400:
                 raise self._failed(_refusal(response))
             data = response.json()
@@ -123,6 +130,7 @@ class OpenAIGenerator:
             None,
             time.monotonic() - started,
             choice.get("finish_reason") or "stop",
+            _confidence(choice),
         )
 
     def _body(self, messages: Sequence[Message], options: GenerateOptions) -> dict[str, Any]:
@@ -142,7 +150,7 @@ class OpenAIGenerator:
         key = self._client.headers.get("authorization", "").removeprefix("Bearer ")
         return GenerationFailed(
             "the server did not answer",
-            where=str(self._client.base_url),
+            where=public_url(str(self._client.base_url)),
             why=(why.replace(key, "***") if key else why)[:WORDS_OF_SERVER],
             next_step="check base_url under [openai] in graft.toml (it ends in /v1)",
         )
@@ -154,3 +162,13 @@ def _refusal(response: Any) -> str:  # noqa: ANN401 - httpx.Response, kept out o
 
 def _count(used: dict[str, Any], name: str) -> int:
     return int(used.get(name) or 0)
+
+
+def _confidence(choice: dict[str, Any]) -> float | None:
+    """Return the mean log-probability of an answer's tokens, None where the server gives none."""
+    try:
+        values = [float(item["logprob"]) for item in choice["logprobs"]["content"]]
+    except _NOT_AN_ANSWER:
+        return None
+    mean = sum(values) / len(values) if values else None
+    return mean if mean is not None and math.isfinite(mean) else None

@@ -72,12 +72,13 @@ class OpenVinoGenerator:
         except RuntimeError as error:
             raise GenerationFailed("OpenVINO failed on a batch", why=str(error)) from error
         answers = []
-        for prompt, text in zip(rendered, result.texts, strict=True):
+        for prompt, text, total in zip(rendered, result.texts, result.scores, strict=True):
             made = len(self._chat.encode(text))
             reason = "length" if made >= options.max_new_tokens else "stop"
-            answers.append(
-                Answer(text.strip(), len(self._chat.encode(prompt)), made, None, None, reason)
-            )
+            # the engine sums over all that it chose, the end of the turn included
+            confidence = total / (made + (reason == "stop"))
+            asked = len(self._chat.encode(prompt))
+            answers.append(Answer(text.strip(), asked, made, None, None, reason, confidence))
         return answers
 
     def stream(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Delta]:
@@ -123,6 +124,7 @@ class OpenVinoGenerator:
         config = self._genai.GenerationConfig()
         config.max_new_tokens = options.max_new_tokens
         config.apply_chat_template = False
+        config.logprobs = 1  # without it every score is 0; a batch takes no longer with it
         config.do_sample = options.temperature > 0
         if config.do_sample:
             config.temperature = options.temperature

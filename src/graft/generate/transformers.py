@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +76,15 @@ class TransformersGenerator:
         answers: dict[int, Answer] = {}
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
-            made = self._generate([rows[item] for item in part], options)
-            for item, ids in zip(part, made, strict=True):
+            chosen = _Confidence() if options.temperature == 0 else None
+            made = self._generate([rows[item] for item in part], options, chosen=chosen)
+            for place, (item, ids) in enumerate(zip(part, made, strict=True)):
                 answers[item] = self._answer(len(rows[item]), ids, options)
+                if chosen is not None:
+                    count = answers[item].completion_tokens
+                    count += answers[item].finish_reason == "stop"
+                    mean = chosen.mean(place, count)
+                    answers[item] = replace(answers[item], confidence=mean)
         return [answers[item] for item in range(len(rows))]
 
     def stream(self, messages: Sequence[Message], options: GenerateOptions) -> Iterator[Delta]:
@@ -127,6 +134,7 @@ class TransformersGenerator:
         options: GenerateOptions,
         streamer: Any = None,  # noqa: ANN401 - a class of transformers
         stopping: Sequence[Any] = (),
+        chosen: _Confidence | None = None,
     ) -> list[list[int]]:
         import torch
 
@@ -148,6 +156,7 @@ class TransformersGenerator:
                     pad_token_id=pad,
                     streamer=streamer,
                     stopping_criteria=list(stopping) or None,
+                    logits_processor=[chosen] if chosen is not None else None,
                     **sampling,
                 )
         except (RuntimeError, ValueError, IndexError) as error:
@@ -181,3 +190,23 @@ class _Decoder:
 
     def decode(self, ids: Sequence[int], **_: object) -> str:
         return self._chat.decode([int(item) for item in ids])
+
+
+class _Confidence:
+    """Looks on at greedy decoding and keeps the log-probability of each token chosen.
+
+    One number a token; keeping the scores themselves would take a vocabulary a token.
+    """
+
+    def __init__(self) -> None:
+        self._steps: list[list[float]] = []
+
+    def __call__(self, _ids: Any, scores: Any) -> Any:  # noqa: ANN401 - tensors
+        wide = scores.float()
+        self._steps.append((wide.amax(-1) - wide.logsumexp(-1)).tolist())
+        return scores
+
+    def mean(self, row: int, count: int) -> float | None:
+        """Return the mean over the first `count` tokens of a row, None where there is none."""
+        kept = [step[row] for step in self._steps[:count]]
+        return sum(kept) / len(kept) if kept else None

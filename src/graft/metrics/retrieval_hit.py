@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from graft.metrics.decline import expects_answer
+from graft.metrics.ranking import not_ranked
 from graft.types import Question, Record, Score
 
 __all__ = ["RetrievalHit"]
@@ -17,13 +17,8 @@ class RetrievalHit:
     direction: Literal["higher", "lower"] = "higher"
 
     def score(self, record: Record, question: Question) -> Score:
-        """Score the passages; not applicable without retrieval or without gold documents.
-
-        Passages that were found and did not fit (`shortened`) are retrieval that missed.
-        """
-        if not expects_answer(question) or not question.doc_ids:
-            return Score(None, "no gold document")
-        if not record.passages and not record.shortened:
-            return Score(None, "nothing retrieved")
+        """Score the passages; not applicable without retrieval or without gold documents."""
+        if (without := not_ranked(record, question)) is not None:
+            return without
         found = set(record.passage_doc_ids) & set(question.doc_ids)
         return Score(float(bool(found)), f"{len(found)} of {len(set(question.doc_ids))} found")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from graft.metrics.decline import expects_answer
+from graft.metrics.ranking import not_ranked
 from graft.types import Question, Record, Score
 
 __all__ = ["RetrievalRecall"]
@@ -18,10 +18,8 @@ class RetrievalRecall:
 
     def score(self, record: Record, question: Question) -> Score:
         """Score the passages; not applicable without retrieval or without gold documents."""
+        if (without := not_ranked(record, question)) is not None:
+            return without
         gold = set(question.doc_ids)
-        if not expects_answer(question) or not gold:
-            return Score(None, "no gold document")
-        if not record.passages and not record.shortened:
-            return Score(None, "nothing retrieved")
         found = gold & set(record.passage_doc_ids)
         return Score(len(found) / len(gold), f"{len(found)} of {len(gold)} found")

@@ -1,17 +1,20 @@
 """The answers of all arms, question by question, in the order worth reading.
 
-It marks each answer, gathers the passages that arms were given and orders questions by how
-much the arms disagree. It also shortens texts when the report has to be smaller, and counts
-what it shortened.
+It marks each answer, gathers the passages that arms were given with what supports the
+reference in them, and orders questions by how much the arms disagree. It also shortens texts
+when the report has to be smaller, and counts what it shortened.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from graft.report import numbers
+from graft.report.highlight import supporting_spans
 from graft.runs import ArmRun, Comparand
 from graft.types import Question, Record
 
@@ -34,7 +37,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """One arm's answer with its mark in words; `missed` where retrieval did not find it."""
+    """One arm's answer with its mark in words and the reason for its score.
+
+    `missed` says that retrieval did not find a reference document, `misread` that it did and
+    the answer is wrong all the same, `eager` that it should have declined.
+    """
 
     arm: str
     control: bool
@@ -43,6 +50,8 @@ class AnswerView:
     text: str
     reason: str
     missed: bool
+    misread: bool
+    eager: bool
     value: float | None
 
 
@@ -51,6 +60,7 @@ class PassageView:
     """A passage that arms were given; `gold` where its document is the question's.
 
     Its text stands once in `Reading.passages` under `anchor`, which is empty if it was not kept.
+    `marks` are the stretches that support the reference, as "start-end" of its characters.
     """
 
     id: str
@@ -58,6 +68,7 @@ class PassageView:
     arms: tuple[str, ...]
     gold: bool
     anchor: str
+    marks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,11 @@ class PassageText:
 
 @dataclass(frozen=True, slots=True)
 class QuestionView:
-    """A question with the answers of all arms."""
+    """A question with the answers of all arms.
+
+    `filters` are the names under which it is found: of a filter for any arm, and of a filter
+    with the arm's place for that arm.
+    """
 
     question: Question
     text: str
@@ -82,15 +97,20 @@ class QuestionView:
     passages: tuple[PassageView, ...]
     disagree: bool
     missed: bool
+    filters: tuple[str, ...]
     order: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The questions in reading order, their passages, and what was left out."""
+    """The questions in reading order, their passages, and what was left out.
+
+    `counts` says how many of the questions pass each filter.
+    """
 
     questions: tuple[QuestionView, ...]
     passages: tuple[PassageText, ...]
+    counts: Mapping[str, int]
     total: int
     passages_shortened: int
     answers_shortened: int
@@ -114,7 +134,7 @@ def read_answers(comparand: Comparand, limits: Limits) -> Reading:
     for question in comparand.questions:
         found = [(run, by_arm[run.manifest.arm].get(question.id)) for run in runs]
         exposure = comparand.exposure.get(question.id, "")
-        views.append(_question(question, exposure, found, anchors, limits))
+        views.append(_question(question, exposure, found, anchors, comparand.passages, limits))
     views.sort(key=lambda view: view.order, reverse=True)
     shown = tuple(views[: limits.questions])
     used = {item.id for view in shown for item in view.passages}
@@ -131,6 +151,7 @@ def read_answers(comparand: Comparand, limits: Limits) -> Reading:
             PassageText(anchors[name], name, shorten(text, limits.passage_chars))
             for name, text in kept
         ),
+        counts=Counter(name for view in shown for name in view.filters),
         total=len(views),
         passages_shortened=_longer([text for _, text in kept], limits.passage_chars),
         answers_shortened=_longer(answers, limits.answer_chars),
@@ -147,6 +168,7 @@ def _question(
     exposure: str,
     found: Sequence[tuple[ArmRun, Record | None]],
     anchors: Mapping[str, str],
+    texts: Mapping[str, str],
     limits: Limits,
 ) -> QuestionView:
     views = [_answer(question, run, record, limits) for run, record in found]
@@ -154,6 +176,8 @@ def _question(
     controls = tuple(view for view in views if view.control)
     values = [view.value for view in real if view.value is not None]
     reach = max(values) - min(values) if values else 0.0
+    passages = _passages(question, found, anchors)
+    marked = tuple(_with_marks(item, question, texts, limits.passage_chars) for item in passages)
     return QuestionView(
         question=question,
         text=shorten(question.question, limits.answer_chars),
@@ -161,11 +185,33 @@ def _question(
         exposure=exposure,
         answers=real,
         controls=controls,
-        passages=_passages(question, found, anchors),
+        passages=marked,
         disagree=reach >= DISAGREEMENT,
         missed=any(view.missed for view in real),
+        filters=_filters(real, reach >= DISAGREEMENT),
         order=(reach, _spread(values)),
     )
+
+
+def _filters(real: Sequence[AnswerView], disagree: bool) -> tuple[str, ...]:
+    """Return the filters that a question passes, for any arm and for each one by its place."""
+    wrong = [place for place, view in enumerate(real) if _is_wrong(view)]
+    scored = sum(view.mark not in ("missing", "unscored") for view in real)
+    places = {
+        "alone": wrong if len(wrong) == 1 and scored > 1 else [],
+        "missed": [place for place, view in enumerate(real) if view.missed],
+        "misread": [place for place, view in enumerate(real) if view.misread],
+        "decline": [place for place, view in enumerate(real) if view.eager],
+    }
+    found = ["disagree"] if disagree else []
+    for name, arms in places.items():
+        found += [name] if arms else []
+        found += [f"{name}-{place}" for place in arms]
+    return tuple(found)
+
+
+def _is_wrong(view: AnswerView) -> bool:
+    return view.mark == "failed" or (view.value is not None and view.value < DISAGREEMENT)
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -179,6 +225,7 @@ def _spread(values: Sequence[float]) -> float:
 def _answer(question: Question, run: ArmRun, record: Record | None, limits: Limits) -> AnswerView:
     mark, words = _mark(question, record)
     value = record.scores.get("primary") if record and not record.error else None
+    retrieved = _retrieved(question, run, record)
     return AnswerView(
         arm=run.manifest.arm,
         control=run.manifest.control,
@@ -186,7 +233,9 @@ def _answer(question: Question, run: ArmRun, record: Record | None, limits: Limi
         words=words,
         text=shorten(record.answer.strip(), limits.answer_chars) if record else "",
         reason=(record.error or record.reason) if record else "",
-        missed=_missed(question, run, record),
+        missed=retrieved is False,
+        misread=retrieved is True and value is not None and value < DISAGREEMENT,
+        eager=not question.answerable and mark == "wrong",
         value=value,
     )
 
@@ -208,12 +257,17 @@ def _mark(question: Question, record: Record | None) -> tuple[Mark, str]:
     return "wrong", "wrong" if question.answerable else "should decline"
 
 
-def _missed(question: Question, run: ArmRun, record: Record | None) -> bool:
-    """Return whether an arm with an index was given no passage of a gold document."""
+def _retrieved(question: Question, run: ArmRun, record: Record | None) -> bool | None:
+    """Return whether an arm was given a passage of a gold document; None where that is no matter.
+
+    It is none for an arm without an index and for a question that names no document.
+    """
     if record is None or record.error or not run.manifest.uses_index:
-        return False
+        return None
     gold = set(question.doc_ids)
-    return question.answerable and bool(gold) and not gold & set(record.passage_doc_ids)
+    if not question.answerable or not gold:
+        return None
+    return bool(gold & set(record.passage_doc_ids))
 
 
 def _passages(
@@ -240,3 +294,13 @@ def _passages(
         )
         for passage, names in arms.items()
     )
+
+
+def _with_marks(
+    view: PassageView, question: Question, texts: Mapping[str, str], limit: int | None
+) -> PassageView:
+    """Return a passage with what supports the reference, as far as its text is shown."""
+    text = texts.get(view.id, "")
+    spans = supporting_spans(text, question.answers) if question.answerable else ()
+    shown = [f"{start}-{end}" for start, end in spans if limit is None or end <= limit]
+    return dataclasses.replace(view, marks=" ".join(shown))

@@ -1,6 +1,5 @@
-"""Charts as inline SVG, drawn by hand: no library, no script, no network.
+"""Charts of the arms as inline SVG, drawn by hand: no library, no script, no network.
 
-Colours are classes that the page's style sheet fills in, so a chart follows light and dark.
 Every chart is drawn in a wide and a narrow form; the style sheet shows one. A chart says in
 its label what it shows, and no meaning rests on colour alone.
 """
@@ -8,96 +7,14 @@ its label what it shows, and no meaning rests on colour alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from graft.report import numbers
+from graft.report.drawing import LETTER, NARROW, WIDE, Box, Scale, line, path, picture, tag, text
 from graft.report.table import ArmRow, is_clear
 
-__all__ = ["curve_chart", "forest_chart", "latency_chart", "strip"]
-
-WIDE = 1096
-NARROW = 340
-LETTER = 7.8
-"""Width of a letter at the 13 px of chart text, in pixels; measured on DejaVu Sans, the widest."""
-MAX_CURVE_POINTS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """Maps `low`…`high` of the data to `start`…`end` of the picture."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def at(self, value: float) -> float:
-        """Return the position of a value, kept inside the picture."""
-        share = (value - self.low) / ((self.high - self.low) or 1)
-        return self.start + (self.end - self.start) * min(1.0, max(0.0, share))
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle that a label must not cover; `anchor` says where a label's text starts."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    anchor: str = "start"
-
-    @property
-    def text_x(self) -> float:
-        """Return the position of the text for its anchor."""
-        middle = (self.left + self.right) / 2
-        return {"start": self.left, "middle": middle, "end": self.right}[self.anchor]
-
-    def overlap(self, other: Box) -> float:
-        """Return the area that both cover."""
-        across = min(self.right, other.right) - max(self.left, other.left)
-        down = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return across * down if across > 0 and down > 0 else 0.0
-
-
-def tag(name: str, content: str = "", **attributes: object) -> str:
-    """Return an SVG element; attribute values are escaped, `class_` is `class`.
-
-    >>> tag("rect", x=1.25, class_="band")
-    '<rect x="1.2" class="band"/>'
-    """
-    shown = []
-    for key, value in attributes.items():
-        text = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
-        shown.append(f' {key.rstrip("_").replace("_", "-")}="{escape(text)}"')
-    opening = f"<{name}{''.join(shown)}"
-    return f"{opening}>{content}</{name}>" if content else f"{opening}/>"
-
-
-def text(x: float, y: float, words: object, kind: str = "", anchor: str = "start") -> str:
-    """Return a line of text; document text inside it is escaped."""
-    kind = f"{kind} {anchor}".strip()
-    return tag("text", escape(numbers.plain(words)), x=float(x), y=float(y), class_=kind)
-
-
-def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    """Return a straight line."""
-    return tag("line", x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2), class_=kind)
-
-
-def picture(parts: Iterable[str], width: float, height: float, label: str, narrow: bool) -> str:
-    """Return the whole SVG with its label for those who do not see it."""
-    return tag(
-        "svg",
-        "".join(parts),
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        class_=f"chart {'narrow' if narrow else 'wide'}",
-        role="img",
-        aria_label=label,
-    )
+__all__ = ["forest_chart", "latency_chart", "strip", "tally_chart"]
 
 
 def strip(row: ArmRow) -> str:
@@ -166,8 +83,51 @@ def _forest_row(item: Mapping[str, Any], scale: Scale, top: float, narrow: bool)
     return parts
 
 
-def latency_chart(rows: Sequence[ArmRow], *, narrow: bool) -> str:
-    """Return headline against p50 latency with the arms' names; empty where nothing was timed."""
+def tally_chart(contrasts: Sequence[Mapping[str, Any]], *, narrow: bool) -> str:
+    """Return won, tied and lost questions of each pair as bars; empty where none were counted."""
+    keys = ("won", "tied", "lost")
+    shown = [item for item in contrasts if all(item.get(key) is not None for key in keys)]
+    shown = [item for item in shown if sum(item[key] for key in keys)]
+    if not shown:
+        return ""
+    width, step, top = (NARROW, 50, 26) if narrow else (WIDE, 34, 30)
+    left, right = (0, width) if narrow else (250, width)
+    parts = [text(left, 14, "first arm won", "note"), text(right, 14, "lost", "note", "end")]
+    parts.append(text((left + right) / 2, 14, "tied", "note", "middle"))
+    for place, item in enumerate(shown):
+        parts += _tally_row(item, Scale(0, 1, left, right), top + step * place, narrow)
+    label = "Questions won, tied and lost by the first arm of each pair"
+    return picture(parts, width, top + step * len(shown), label, narrow)
+
+
+def _tally_row(item: Mapping[str, Any], scale: Scale, top: float, narrow: bool) -> list[str]:
+    name = f"{item['a']} − {item['b']}"
+    kind = "name soft" if item.get("exploratory") else "name"
+    y = top + 20 if narrow else top + 4
+    parts = [text(0, top + 13 if narrow else top + 19, name, kind)]
+    total, start = sum(item[key] for key in ("won", "tied", "lost")), 0.0
+    for key in ("won", "tied", "lost"):
+        share = item[key] / total
+        x, wide = scale.at(start), scale.at(start + share) - scale.at(start)
+        start += share
+        if not item[key]:
+            continue
+        bar = max(wide - 2, 1.0)
+        parts.append(
+            tag("rect", x=x, y=float(y), width=bar, height=22, rx=2, class_=f"tally {key}")
+        )
+        if wide > LETTER * len(f"{item[key]:,}") + 6:
+            words = f"{item[key]:,}"
+            parts.append(text(x + wide / 2 - 1, y + 16, words, f"on {key}", "middle"))
+    return parts
+
+
+def latency_chart(rows: Sequence[ArmRow], *, narrow: bool, frontier: Collection[str] = ()) -> str:
+    """Return headline against p50 latency with the arms' names; empty where nothing was timed.
+
+    `frontier` are the arms that none beats on every axis; those of them that no faster one
+    reaches in score are joined by a line.
+    """
     shown = [row for row in rows if _median(row) is not None and _headline(row) is not None]
     if not shown:
         return ""
@@ -180,7 +140,11 @@ def latency_chart(rows: Sequence[ArmRow], *, narrow: bool) -> str:
     points = [
         (across.at(math.log10(_median(row) or 1)), down.at(_headline(row) or 0)) for row in shown
     ]
+    edge = _edge([row for row in shown if row.name in frontier])
+    steps = _steps(edge)
+    parts += [path(steps, across, down, "frontier")] if steps else []
     taken = [Box(x - 6, y - 6, x + 6, y + 6) for x, y in points]
+    taken += _covered(steps, across, down)
     for row, (x, _) in zip(shown, points, strict=True):
         score = row.scores["headline"]
         if score.low is not None and score.high is not None:
@@ -197,6 +161,35 @@ def latency_chart(rows: Sequence[ArmRow], *, narrow: bool) -> str:
         style = "name soft" if row.control else "name strong" if row.recommended else "name"
         parts.append(text(label.text_x, label.bottom - 4, row.name, style, label.anchor))
     return picture(parts, width, height, "Headline score against p50 latency, by arm", narrow)
+
+
+def _edge(rows: Sequence[ArmRow]) -> list[tuple[float, float]]:
+    """Return the time (log10 of ms) and score of the arms that no faster one reaches."""
+    edge: list[tuple[float, float]] = []
+    for row in sorted(rows, key=lambda item: (_median(item) or 0, -(_headline(item) or 0))):
+        score = _headline(row) or 0.0
+        if not edge or score > edge[-1][1]:
+            edge.append((math.log10(_median(row) or 1), score))
+    return edge
+
+
+def _steps(edge: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the frontier as steps: what the fastest arm reaches, then the next better one."""
+    if len(edge) < 2:
+        return []
+    steps = [edge[0]]
+    for time, score in edge[1:]:
+        steps += [(time, steps[-1][1]), (time, score)]
+    return steps
+
+
+def _covered(steps: Sequence[tuple[float, float]], across: Scale, down: Scale) -> list[Box]:
+    """Return the strips that a line of steps covers, for labels to stay clear of."""
+    spots = [(across.at(x), down.at(y)) for x, y in steps]
+    return [
+        Box(min(a, c) - 3, min(b, d) - 3, max(a, c) + 3, max(b, d) + 3)
+        for (a, b), (c, d) in zip(spots, spots[1:], strict=False)
+    ]
 
 
 def _median(row: ArmRow) -> float | None:
@@ -243,85 +236,3 @@ def _place_label(name: str, x: float, y: float, taken: Sequence[Box], inside: Bo
         return covered + wide * tall - box.overlap(inside)
 
     return min(boxes, key=cost)
-
-
-def curve_chart(name: str, points: Sequence[Mapping[str, Any]], *, narrow: bool) -> str:
-    """Return losses and the share of right dev answers over the steps of a training."""
-    steps = [point for point in points if _finite(point.get("step")) is not None]
-    if len(steps) > MAX_CURVE_POINTS:
-        every = len(steps) / MAX_CURVE_POINTS
-        steps = [*(steps[int(place * every)] for place in range(MAX_CURVE_POINTS)), steps[-1]]
-    loss = [_series(steps, key) for key in ("train_loss", "dev_loss")]
-    right = _series(steps, "dev_answers")
-    if not any([*loss, right]):
-        return ""
-    width = float(NARROW if narrow else WIDE)
-    panel = width if narrow else width / 2 - 16
-    last = max(step for series in [*loss, right] for step, _ in series)
-    parts = _loss_panel(loss, Scale(0, last or 1, 48, panel - 84))
-    second = _answers_panel(right, Scale(0, last or 1, 48, panel - 84))
-    move = "translate(0 240)" if narrow else f"translate({width / 2 + 16:.0f} 0)"
-    parts.append(tag("g", "".join(second), transform=move))
-    return picture(parts, width, 480 if narrow else 236, f"Training of {name}", narrow)
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    return None
-
-
-def _series(points: Sequence[Mapping[str, Any]], key: str) -> list[tuple[float, float]]:
-    pairs = [(_finite(point["step"]), _finite(point.get(key))) for point in points]
-    return [(step, value) for step, value in pairs if step is not None and value is not None]
-
-
-def _loss_panel(series: Sequence[Sequence[tuple[float, float]]], across: Scale) -> list[str]:
-    values = [value for pairs in series for _, value in pairs]
-    top = max([*values, 0.1])
-    down = Scale(0, top, 196, 28)
-    ticks = [(down.at(top * share), f"{top * share:.1f}") for share in (0, 0.5, 1)]
-    parts = _panel_frame("loss, lower is better", across, ticks)
-    ends = [down.at(pairs[-1][1]) for pairs in series if pairs]
-    apart = abs(ends[0] - ends[1]) if len(ends) == 2 else 99.0
-    for pairs, kind, label in zip(series, ("train", "dev"), ("training", "dev"), strict=True):
-        if not pairs:
-            continue
-        parts.append(_path(pairs, across, down, f"curve {kind}"))
-        y = down.at(pairs[-1][1])
-        if apart < 16:
-            higher = y == min(ends) and (kind == "dev" or ends[0] != ends[1])
-            y += (apart - 16) / 2 if higher else (16 - apart) / 2
-        parts.append(text(across.at(pairs[-1][0]) + 8, y + 4, label, f"name {kind}"))
-    return parts
-
-
-def _answers_panel(pairs: Sequence[tuple[float, float]], across: Scale) -> list[str]:
-    if not pairs:
-        return []
-    down = Scale(0, 1, 196, 28)
-    ticks = [(down.at(share), numbers.percent(share)) for share in (0, 0.5, 1)]
-    parts = _panel_frame("right answers on dev, higher is better", across, ticks)
-    parts.append(_path(pairs, across, down, "curve dev"))
-    step, best = max(pairs, key=lambda pair: pair[1])
-    x, y = across.at(step), down.at(best)
-    parts.append(tag("circle", cx=x, cy=y, r=4, class_="dot"))
-    parts.append(tag("circle", cx=x, cy=y, r=8, class_="ring"))
-    anchor = "end" if step > across.high * 0.7 else "start"
-    above = y - 14 if y > down.end + 14 else y + 24
-    parts.append(text(x, above, f"best {numbers.percent(best)}", "name strong", anchor))
-    return parts
-
-
-def _panel_frame(title: str, across: Scale, ticks: Sequence[tuple[float, str]]) -> list[str]:
-    parts = [text(0, 12, title, "note")]
-    for place, (y, label) in enumerate(ticks):
-        parts.append(line(across.start, y, across.end, y, "grid" if place else "zero"))
-        parts.append(text(across.start - 8, y + 4, label, "tick", "end"))
-    parts.append(text(across.start, 214, "step 0", "tick"))
-    return [*parts, text(across.end, 214, f"{across.high:,.0f}", "tick", "end")]
-
-
-def _path(pairs: Sequence[tuple[float, float]], across: Scale, down: Scale, kind: str) -> str:
-    spots = [f"{across.at(step):.1f} {down.at(value):.1f}" for step, value in pairs]
-    return tag("path", d=f"M{' L'.join(spots)}", class_=kind)

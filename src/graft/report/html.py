@@ -12,26 +12,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft import __version__
 from graft.files import write_atomically
-from graft.report import charts, numbers
+from graft.report import breakdown, charts, curves, facts, numbers, why
 from graft.report.answers import Limits, Reading, read_answers
-from graft.report.table import (
-    ArmRow,
-    Warn,
-    arm_rows,
-    corrected_p,
-    interaction_sentence,
-    is_clear,
-    ordered_contrasts,
-    score_columns,
-    warning_text,
-    warnings,
-)
+from graft.report.figures import arm_figures
+from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts
 from graft.runs import Comparand
 
 if TYPE_CHECKING:
@@ -49,36 +37,26 @@ LADDER = (
     *(Limits(0, 200, count) for count in (300, 200, 100, 50, 20)),
 )
 """From showing everything to showing little; the first rung that fits is taken."""
-DESCRIPTIONS = {
-    "base": "the plain model with a few examples",
-    "finetuned": "adapter trained on documents and pairs",
-    "rag": "the plain model with passages",
-    "hybrid": "adapter and passages, trained together",
-    "bolt-on": "finetuned, passages added afterwards",
-    "top-passage": "no model, the best passage as it stands",
-    "nearest-pair": "no model, the most similar question’s answer",
-    "decline": "always declines",
-    "whole-text": "the plain model with the whole corpus",
-}
-COUNTS = {
-    "won": "won",
-    "lost": "lost",
-    "tied": "tied",
-    "n": "questions",
-    "clusters": "groups",
-}
 FORMS = (False, True)
 """Wide and narrow."""
+TONES = {
+    "better": ("▲", "better"),
+    "worse": ("▼", "worse"),
+    "level": ("≈", "not clear"),
+    "best": ("", "best"),
+    "passes": ("✓", ""),
+    "fails": ("✕", ""),
+    "open": ("?", ""),
+}
+"""What stands before a value besides its colour: a sign, and words for those who hear it."""
+FILTERS = {
+    "disagree": "arms disagree",
+    "alone": "only this arm wrong",
+    "missed": "retrieval missed",
+    "misread": "right passage, wrong answer",
+    "decline": "should have declined",
+}
 GLYPHS = {"right": "✓", "partly": "~", "wrong": "✕", "declined": "–", "failed": "!"}
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A name and its value in the verdict or the reproduce part."""
-
-    name: str
-    value: str
-    note: str = ""
 
 
 def write_html(path: Path, comparison: Mapping[str, Any], comparand: Comparand) -> Path:
@@ -116,39 +94,145 @@ def _environment() -> Environment:
 
 def _context(comparison: Mapping[str, Any], comparand: Comparand) -> dict[str, Any]:
     rows = arm_rows(comparison)
-    verdict = comparison.get("verdict") or {}
-    contrasts = ordered_contrasts(comparison)
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    script = "".join(
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("sort.js", "answers.js")
+    )
     return {
-        "eyebrow": " · ".join(["Graft report", *filter(None, _origin(comparison))]),
-        "sentence": verdict.get("sentence") or "No verdict.",
-        "recommended": verdict.get("recommended") or "",
-        "state": _state(verdict),
-        "facts": _verdict_facts(comparison, rows),
-        "warnings": _all_warnings(comparison, comparand),
-        "rows": rows,
-        "columns": score_columns(rows),
-        "descriptions": DESCRIPTIONS,
         "glyphs": GLYPHS,
-        "strips": {row.name: _inline(charts.strip(row)) for row in rows},
-        "more": [_more(row) for row in rows if not row.not_applicable],
-        "contrasts": [_contrast(item) for item in contrasts],
-        "interaction": interaction_sentence(comparison),
-        "margin": numbers.points(comparand.margin, plus=False),
-        "forest": _inline(
-            *(charts.forest_chart(contrasts, comparand.margin, narrow=it) for it in FORMS)
-        ),
-        "latency": _inline(*(charts.latency_chart(rows, narrow=it) for it in FORMS)),
-        "curves": _curves(comparand),
-        "reproduce": _reproduce(comparison, comparand),
+        "tones": TONES,
+        "filters": FILTERS,
+        "descriptions": facts.DESCRIPTIONS,
+        **_verdict(comparison, comparand, rows),
+        **_arms(comparison, rows),
+        **_plots(comparison, comparand, rows),
+        **_reasons(comparison, comparand, rows),
+        "reproduce": facts.reproduce_facts(comparison, comparand),
         "runs": [run.manifest for run in comparand.runs],
-        "settings": _flat(comparand.settings),
+        "settings": facts.flat_settings(comparand.settings),
         "embedded": _inline(_embedded(comparison)),
         "style": _inline(style),
         "script": _inline(script),
         "style_hash": _hash(style),
         "script_hash": _hash(script),
+    }
+
+
+def _verdict(
+    comparison: Mapping[str, Any], comparand: Comparand, rows: Sequence[ArmRow]
+) -> dict[str, Any]:
+    verdict = comparison.get("verdict") or {}
+    sentence = numbers.plain(verdict.get("sentence") or "No verdict.")
+    first, rest, stamp = facts.split_sentence(sentence)
+    return {
+        "eyebrow": " · ".join(["Graft report", *filter(None, facts.origin(comparison))]),
+        "sentence": first,
+        "sentence_rest": rest,
+        "stamp": stamp,
+        "recommended": verdict.get("recommended") or "",
+        "state": facts.state_of(verdict),
+        "facts": facts.verdict_facts(comparison, rows),
+        "warnings": facts.all_warnings(comparison, comparand),
+        "flips": breakdown.flips_of(comparison),
+        "constraints": breakdown.constraints_grid(comparison),
+    }
+
+
+def _arms(comparison: Mapping[str, Any], rows: Sequence[ArmRow]) -> dict[str, Any]:
+    figures = arm_figures(rows, comparison)
+    groups = [(kind, [row for row in rows if row.control == kind]) for kind in (False, True)]
+    return {
+        "groups": [(kind, members) for kind, members in groups if members],
+        "figures": figures,
+        "strips": {row.name: _inline(charts.strip(row)) for row in rows},
+        "measures": why.measures_grid(comparison),
+        "more": [_more(row) for row in rows if not row.not_applicable],
+    }
+
+
+def _plots(
+    comparison: Mapping[str, Any], comparand: Comparand, rows: Sequence[ArmRow]
+) -> dict[str, Any]:
+    contrasts = ordered_contrasts(comparison)
+    frontier = list((comparison.get("verdict") or {}).get("pareto") or ())
+    names = [row.name for row in rows]
+    return {
+        "contrasts": [facts.contrast_row(item) for item in contrasts],
+        "interaction": interaction_sentence(comparison),
+        "margin": numbers.points(comparand.margin, plus=False),
+        "forest": _inline(
+            *(charts.forest_chart(contrasts, comparand.margin, narrow=it) for it in FORMS)
+        ),
+        "tally": _inline(*(charts.tally_chart(contrasts, narrow=it) for it in FORMS)),
+        "latency": _inline(
+            *(charts.latency_chart(rows, narrow=it, frontier=frontier) for it in FORMS)
+        ),
+        "frontier": ", ".join(map(numbers.plain, frontier)),
+        "slices": breakdown.slices_grid(comparison, names),
+        "leakage": breakdown.leakage_grid(comparison, names),
+    }
+
+
+def _reasons(
+    comparison: Mapping[str, Any], comparand: Comparand, rows: Sequence[ArmRow]
+) -> dict[str, Any]:
+    curves_of = [
+        (row.name, row.recommended, (row.data.get("risk_coverage") or {}).get("points") or ())
+        for row in rows
+    ]
+    areas = [
+        f"{row.name} {found['area']:.2f}"
+        for row in rows
+        if (found := row.data.get("risk_coverage")) and found.get("area") is not None
+    ]
+    return {
+        "failures": why.failures_of(comparison),
+        "attribution": why.attribution_grid(comparison),
+        "risk": _inline(*(curves.risk_chart(curves_of, narrow=it) for it in FORMS)),
+        "risk_areas": ", ".join(areas),
+        "declining": why.declining_grid(comparison),
+        "forgetting": why.forgetting_grid(comparison),
+        "distractors": why.distractors_grid(comparison),
+        "curves": _curves(comparand),
+        "unmeasured": _unmeasured(comparison),
+    }
+
+
+def _unmeasured(comparison: Mapping[str, Any]) -> str:
+    """Return which explanations no arm has a measurement for."""
+    names = {
+        "attribution": "what was found and read",
+        "risk_coverage": "risk by coverage",
+        "forgetting": "forgetting",
+        "distractors": "distractors",
+    }
+    arms = comparison.get("arms") or ()
+    return ", ".join(words for key, words in names.items() if not any(arm.get(key) for arm in arms))
+
+
+def _more(row: ArmRow) -> dict[str, Any]:
+    """Return a row of the second table: measures that explain the first."""
+    data = row.data
+    times = data.get("latency_ms") or {}
+    stages = times.get("stages") or {}
+    shown = [
+        f"{numbers.plain(name)} {numbers.latency(value)}".replace(" ", "\u00a0")
+        for name, value in stages.items()
+    ]
+    failed = data.get("failed")
+    return {
+        "row": row,
+        "exact": numbers.percent(data.get("exact")),
+        "f1": numbers.percent(data.get("f1")),
+        "declined": numbers.percent(data.get("declined_share")),
+        "hit": numbers.percent(data.get("retrieval_hit")),
+        "recall": numbers.percent(data.get("retrieval_recall")),
+        "failed": numbers.DASH if failed is None else f"{failed:,}",
+        "cold": numbers.build_time(data.get("cold_seconds")),
+        "p95": row.p95 if times.get("p95") is not None else "",
+        "p95_note": numbers.plain(times.get("p95_note") or ""),
+        "n": times.get("n") or 0,
+        "stages": " · ".join(shown),
     }
 
 
@@ -170,131 +254,13 @@ def _inline(*drawings: str) -> Markup:
 
 
 def _curves(comparand: Comparand) -> list[tuple[str, Markup]]:
-    drawn = [
-        (name, _inline(*(charts.curve_chart(name, points, narrow=it) for it in FORMS)))
-        for name, points in comparand.curves.items()
-    ]
+    trained = comparand.settings.get("training") or {}
+    drawn = []
+    for name, points in comparand.curves.items():
+        kept = (trained.get(name) or {}).get("kept_step") if isinstance(trained, Mapping) else None
+        forms = (curves.curve_chart(name, points, narrow=it, kept=kept) for it in FORMS)
+        drawn.append((name, _inline(*forms)))
     return [(name, chart) for name, chart in drawn if chart]
-
-
-def _state(verdict: Mapping[str, Any]) -> str:
-    if verdict.get("blocked_by"):
-        return "Blocked"
-    if verdict.get("clear"):
-        return "Clear"
-    return "No clear winner" if verdict.get("recommended") else "No recommendation"
-
-
-def _origin(comparison: Mapping[str, Any]) -> list[str]:
-    model, created = comparison.get("base_model") or "", comparison.get("created") or ""
-    return [numbers.plain(model), numbers.day(created)]
-
-
-def _all_warnings(comparison: Mapping[str, Any], comparand: Comparand) -> list[Warn]:
-    """Return the verdict's warnings and those of the comparand that it does not repeat."""
-    found = [Warn(warning_text(code), True) for code in comparand.blockers]
-    found += warnings(comparison)
-    found += [Warn(warning_text(code)) for code in comparand.flags]
-    return sorted(dict.fromkeys(found), key=lambda item: not item.blocker)
-
-
-def _verdict_facts(comparison: Mapping[str, Any], rows: Sequence[ArmRow]) -> list[Fact]:
-    verdict = comparison.get("verdict") or {}
-    facts = []
-    for row in rows:
-        if not row.recommended:
-            continue
-        headline = row.scores["headline"]
-        note = f"{headline.interval}, n {headline.n:,}" if headline.interval else ""
-        facts.append(Fact("Recommended", row.name, DESCRIPTIONS.get(row.name, "")))
-        facts.append(Fact("Headline", headline.value, note))
-        facts.append(Fact("Time of one answer", row.p50, "p50"))
-    tied = [name for name in verdict.get("tie_set") or () if name != verdict.get("recommended")]
-    if tied and not verdict.get("clear"):
-        facts.append(Fact("Not told apart from", numbers.plain(", ".join(tied))))
-    smallest = verdict.get("detectable_difference")
-    if smallest is not None:
-        size = numbers.points(smallest, plus=False)
-        facts.append(Fact("Smallest visible difference", f"{size} points", "with these questions"))
-    if verdict.get("questions_needed"):
-        facts.append(Fact("Questions needed", f"{verdict['questions_needed']:,}", "to settle it"))
-    return facts
-
-
-def _more(row: ArmRow) -> dict[str, Any]:
-    """Return the second table's row: measures that explain the first."""
-    data = row.data
-    times = data.get("latency_ms") or {}
-    stages = times.get("stages") or {}
-    shown = [
-        f"{numbers.plain(name)} {numbers.latency(value)}".replace(" ", "\u00a0")
-        for name, value in stages.items()
-    ]
-    failed = data.get("failed")
-    return {
-        "row": row,
-        "exact": numbers.percent(data.get("exact")),
-        "f1": numbers.percent(data.get("f1")),
-        "declined": numbers.percent(data.get("declined_share")),
-        "hit": numbers.percent(data.get("retrieval_hit")),
-        "recall": numbers.percent(data.get("retrieval_recall")),
-        "failed": numbers.DASH if failed is None else f"{failed:,}",
-        "p95": row.p95 if times.get("p95") is not None else "",
-        "p95_note": numbers.plain(times.get("p95_note") or ""),
-        "n": times.get("n") or 0,
-        "stages": " · ".join(shown),
-    }
-
-
-def _contrast(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "a": item["a"],
-        "b": item["b"],
-        "counts": [
-            (title, numbers.DASH if item.get(key) is None else f"{item[key]:,}")
-            for key, title in COUNTS.items()
-        ],
-        "exploratory": bool(item.get("exploratory")),
-        "difference": numbers.points(item.get("difference")),
-        "span": numbers.points_interval(item.get("low"), item.get("high")),
-        "p": numbers.p_value(corrected_p(item)).removeprefix("p "),
-        "reading": "clear" if is_clear(item) else "not clear",
-    }
-
-
-def _reproduce(comparison: Mapping[str, Any], comparand: Comparand) -> list[Fact]:
-    manifests = [run.manifest for run in comparand.runs]
-
-    def every(name: str) -> str:
-        values = dict.fromkeys(str(getattr(item, name)) for item in manifests)
-        return ", ".join(value for value in values if value) or numbers.DASH
-
-    return [
-        Fact("Command", f"graft compare --effort {every('effort')}"),
-        Fact("Graft", __version__),
-        Fact("Date", str(comparison.get("created") or comparand.created)),
-        Fact("Base model", str(comparison.get("base_model") or comparand.base_model)),
-        Fact("Weights", every("weights")),
-        Fact("Generator", every("generator")),
-        Fact("Prompt contract", every("contract")),
-        Fact("Question hash", every("questions")),
-        Fact("Corpus version", every("corpus")),
-        Fact("Seed of the runs", every("seed")),
-        Fact("Seed of the statistics", str(comparand.seed)),
-    ]
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[Fact]:
-    """Return nested settings as dotted names in their order."""
-    facts = []
-    for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            facts += _flat(value, f"{name}.")
-        else:
-            shown = value if isinstance(value, str) else json.dumps(value, default=str)
-            facts.append(Fact(name, shown))
-    return facts
 
 
 def _shortened(reading: Reading, limits: Limits) -> str:

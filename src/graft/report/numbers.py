@@ -19,6 +19,7 @@ __all__ = [
     "plain",
     "points",
     "points_interval",
+    "price",
     "storage",
 ]
 
@@ -154,3 +155,16 @@ def storage(size_bytes: float | None) -> str:
     if megabytes >= 0.05:
         return f"{megabytes:.1f} MB"
     return "< 0.1 MB" if megabytes else "0 MB"
+
+
+def price(amount: float | None) -> str:
+    """Return a price in the currency of the configuration, which has no sign.
+
+    >>> price(0.4215), price(12.5), price(0.00012), price(0)
+    ('0.42', '12.50', '0.00012', '0')
+    """
+    if amount is None:
+        return DASH
+    if not amount:
+        return "0"
+    return f"{amount:,.2f}" if amount >= 0.1 else f"{amount:.2g}"

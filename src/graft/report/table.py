@@ -23,6 +23,7 @@ __all__ = [
     "effect_words",
     "interaction_sentence",
     "is_clear",
+    "ordered_arms",
     "ordered_contrasts",
     "score_columns",
     "warnings",
@@ -96,12 +97,21 @@ def cell(score: Mapping[str, Any] | None) -> Cell:
 
 def arm_rows(comparison: Mapping[str, Any]) -> list[ArmRow]:
     """Return the arms in order: the baseline, the other arms, the controls."""
-    arms = list(comparison.get("arms") or ())
-    real = [arm["name"] for arm in arms if not arm.get("control")]
-    baseline = "base" if "base" in real else (real[0] if real else "")
     chosen = (comparison.get("verdict") or {}).get("recommended") or ""
-    arms.sort(key=lambda arm: (bool(arm.get("control")), arm["name"] != baseline))
-    return [_row(arm, baseline, chosen) for arm in arms]
+    baseline = _baseline(comparison)
+    return [_row(arm, baseline, chosen) for arm in ordered_arms(comparison)]
+
+
+def ordered_arms(comparison: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the comparison's arms in the order of every table."""
+    baseline = _baseline(comparison)
+    arms = list(comparison.get("arms") or ())
+    return sorted(arms, key=lambda arm: (bool(arm.get("control")), arm["name"] != baseline))
+
+
+def _baseline(comparison: Mapping[str, Any]) -> str:
+    real = [arm["name"] for arm in comparison.get("arms") or () if not arm.get("control")]
+    return "base" if "base" in real else (real[0] if real else "")
 
 
 def _row(arm: Mapping[str, Any], baseline: str, chosen: str) -> ArmRow:

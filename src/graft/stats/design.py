@@ -57,13 +57,30 @@ def layout_of(design: Design) -> Layout:
     return Layout(cluster, stratum, weight, len(names), len(strata))
 
 
+def stratum_of(at: Layout, stratum: int) -> tuple[NDArray[np.bool_], Layout]:
+    """Return which questions a stratum holds, and the layout of these alone."""
+    import numpy as np
+
+    inside = at.stratum == stratum
+    names, cluster = np.unique(at.cluster[inside], return_inverse=True)
+    n = len(cluster)
+    zeros = np.zeros(n, dtype=np.int64)
+    return inside, Layout(cluster, zeros, np.full(n, 1 / n), len(names), 1)
+
+
+def cluster_sums(values: Floats, at: Layout) -> Floats:
+    """Return each cluster's sum of values, weights aside."""
+    import numpy as np
+
+    return np.bincount(at.cluster, values, at.clusters).astype(np.float64)
+
+
 def residual_totals(values: Floats, at: Layout) -> Floats:
     """Return each cluster's weighted sum of residuals from the mean of the stratum."""
     import numpy as np
 
     means = np.bincount(at.stratum, values) / np.bincount(at.stratum)
-    residuals = at.weight * (values - means[at.stratum])
-    return np.bincount(at.cluster, residuals, at.clusters).astype(np.float64)
+    return cluster_sums(at.weight * (values - means[at.stratum]), at)
 
 
 def standard_error_of(values: Floats, at: Layout) -> float:
@@ -84,7 +101,7 @@ def normal_quantile(share: float) -> float:
     return float(norm.ppf(share))
 
 
-def student_quantile(share: float, freedom: int) -> float:
+def student_quantile(share: float, freedom: float) -> float:
     from scipy.stats import t
 
     return float(t.ppf(share, freedom))

@@ -5,17 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from graft.stats.design import (
     ALPHA,
     TINY,
     Design,
+    Layout,
+    cluster_sums,
     layout_of,
-    normal_quantile,
     standard_error_of,
+    stratum_of,
     student_quantile,
 )
-from graft.stats.resampling import bca_bounds, sign_flip_p
+from graft.stats.discordance import difference_limit, tango_bounds
+from graft.stats.flips import sign_flip_p
+from graft.stats.intervals import combined_bounds
+from graft.stats.resampling import bca_bounds
+from graft.stats.spread import spread_of, totals_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = [
     "Difference",
@@ -26,7 +39,7 @@ __all__ = [
     "simultaneous_alpha",
 ]
 
-FEW_CLUSTERS = 40  # measuring.md 3.2: below it the t approximation gives way to sign flips
+FEW_CLUSTERS = 40  # measuring.md 3.2: below it the bootstrap draws from too little
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,35 +79,22 @@ def mean_difference(
 ) -> Difference:
     """Return the mean of per-question differences with interval and two-sided p.
 
-    Differences of binary scores, one question a cluster, one stratum: Tango's score interval
-    and exact McNemar (mid-p). Otherwise the cluster-robust t interval with C - 1 degrees of
-    freedom (BCa for graded scores from 40 clusters on), p from t, or from sign flips of whole
-    clusters below 40 clusters, for graded scores, and where the standard error is zero.
+    p is the mid-p of sign flips of whole clusters, which with one question a cluster is
+    McNemar's. See `difference_bounds` for the interval.
     """
     import numpy as np
-    from scipy.stats import t
 
     values, at = np.asarray(differences, dtype=float), layout_of(design)
     estimate, error, n = float(at.weight @ values), standard_error_of(values, at), len(values)
     won, lost = int(np.sum(values > TINY)), int(np.sum(values < -TINY))
-    graded = not np.isin(values, (-1.0, 0.0, 1.0)).all()
-    many = at.clusters >= FEW_CLUSTERS
-    if not graded and at.clusters == n and at.strata == 1:
-        low, high = _tango(won, lost, n, alpha)
+    low, high = difference_bounds(values, at, alpha, seed)
+    if at.clusters < 2:
+        p = 1.0
+    elif _is_binary(values) and at.clusters == n and at.strata == 1:
         p = mcnemar_mid_p(won, lost)
     else:
-        if math.isinf(error):
-            low, high = -1.0, 1.0
-        elif graded and many and error > TINY:
-            low, high = bca_bounds(values, at, alpha, seed)
-        else:
-            half = student_quantile(1 - alpha / 2, at.clusters - 1) * error
-            low, high = estimate - half, estimate + half
-        if graded or not many or error <= TINY:
-            totals = np.bincount(at.cluster, at.weight * values, at.clusters)
-            p = sign_flip_p(totals.astype(np.float64), seed)
-        else:
-            p = float(2 * t.sf(abs(estimate) / error, at.clusters - 1))
+        weighted = values if at.strata == 1 else at.weight * values
+        p = sign_flip_p(cluster_sums(weighted, at), seed)
     alone = standard_error_of(values, layout_of(Design(tuple(map(str, range(n))), design.strata)))
     effect = (error / alone) ** 2 if TINY < alone < math.inf and error < math.inf else 1.0
     return Difference(
@@ -113,6 +113,44 @@ def mean_difference(
     )
 
 
+def difference_bounds(values: Floats, at: Layout, alpha: float, seed: int) -> tuple[float, float]:
+    """Return the interval of the mean of per-question differences.
+
+    Differences of binary scores: Tango's score interval, its limit widened by the design
+    effect. Graded ones: BCa over clusters from 40 clusters on, else Student's t. Several
+    strata: their intervals put together (`combined_bounds`).
+    """
+    parts = []
+    for stratum in range(at.strata):
+        inside, own = stratum_of(at, stratum)
+        parts.append(_stratum_bounds(values[inside], own, alpha, seed))
+    return parts[0] if at.strata == 1 else combined_bounds(parts, values, at)
+
+
+def _stratum_bounds(values: Floats, at: Layout, alpha: float, seed: int) -> tuple[float, float]:
+    import numpy as np
+
+    if at.clusters < 2:
+        widest = max(1.0, float(np.abs(values).max()))
+        return -widest, widest
+    totals = totals_of(values, at)
+    if _is_binary(values):
+        won, lost = int(np.sum(values > 0)), int(np.sum(values < 0))
+        return tango_bounds(won, lost, len(values), float(difference_limit(totals, alpha)))
+    spread = spread_of(totals)
+    error, tail = math.sqrt(spread.variance), student_quantile(1 - alpha / 2, float(spread.freedom))
+    if at.clusters >= FEW_CLUSTERS and error > TINY:
+        return bca_bounds(values, at, alpha, seed, error=error, tail=tail)
+    return float(spread.mean) - tail * error, float(spread.mean) + tail * error
+
+
+def _is_binary(values: Floats) -> bool:
+    """Tell whether these are differences of scores that are 0 or 1."""
+    import numpy as np
+
+    return bool(np.isin(values, (-1.0, 0.0, 1.0)).all())
+
+
 def mcnemar_mid_p(won: int, lost: int) -> float:
     """Return McNemar's exact two-sided mid-p from the discordant counts (Fagerland 2013).
 
@@ -126,28 +164,6 @@ def mcnemar_mid_p(won: int, lost: int) -> float:
         return 1.0
     fewer = min(won, lost)
     return min(1.0, float(2 * binom.cdf(fewer, total, 0.5) - binom.pmf(fewer, total, 0.5)))
-
-
-def _tango(won: int, lost: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Tango's (1998) score interval of (won - lost) / n."""
-    from scipy.optimize import brentq
-
-    z, estimate = normal_quantile(1 - alpha / 2), (won - lost) / n
-
-    def score(delta: float) -> float:
-        linear = -won - lost + (2 * n - won + lost) * delta
-        root = math.sqrt(max(0.0, linear**2 + 8 * n * lost * delta * (1 - delta)))
-        share = (root - linear) / (4 * n)
-        variance = n * (2 * share + delta * (1 - delta))
-        gap = won - lost - n * delta
-        if variance > 0:
-            return gap / math.sqrt(variance)
-        return math.copysign(math.inf, gap) if gap else 0.0
-
-    edge = 1 - 1e-9
-    low = -1.0 if estimate <= -1 else brentq(lambda d: min(score(d), 1e6) - z, -edge, estimate)
-    high = 1.0 if estimate >= 1 else brentq(lambda d: max(score(d), -1e6) + z, estimate, edge)
-    return float(low), float(high)
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from graft.stats.design import ALPHA, TINY, normal_quantile
 
-__all__ = ["design_effect", "detectable_difference", "minimum_n", "quantile", "sample_size"]
+__all__ = [
+    "design_effect",
+    "detectable_difference",
+    "exact_power",
+    "minimum_n",
+    "power_of",
+    "quantile",
+    "sample_size",
+]
 
 POWER = 0.80
 
@@ -66,6 +74,53 @@ def detectable_difference(
         return None
     delta = (upper * math.sqrt(size * disagreement) + lower * math.sqrt(inner)) / (size + lower**2)
     return delta if delta <= disagreement else None
+
+
+def power_of(
+    n: int,
+    difference: float,
+    disagreement: float,
+    alpha: float = ALPHA,
+    effect: float = 1.0,
+    clusters: int | None = None,
+) -> float:
+    """Return the probability that `n` questions show a difference: `sample_size` turned round.
+
+    With few clusters the two quantiles are Student's with C - 1 degrees of freedom: at 20
+    clusters a power of 80 % falls to 76 %.
+
+    >>> round(power_of(155, 0.10, 0.2), 2)
+    0.8
+    """
+    from scipy.stats import norm, t
+
+    delta = abs(difference)
+    spread = math.sqrt(max(TINY, disagreement - delta**2))
+    share = 1 - alpha / 2
+    limit = norm.ppf(share) if clusters is None else t.ppf(share, clusters - 1)
+    reach = (delta * math.sqrt(n / effect) - limit * math.sqrt(disagreement)) / spread
+    return float(norm.cdf(reach) if clusters is None else t.cdf(reach, clusters - 1))
+
+
+def exact_power(n: int, difference: float, disagreement: float, alpha: float = ALPHA) -> float:
+    """Return the probability that McNemar's mid-p is at most alpha, by enumeration.
+
+    For one question a cluster. Where fewer than about twenty questions disagree, the formula
+    is several points off, because p then takes few values.
+    """
+    import numpy as np
+    from scipy.stats import binom
+
+    share, found = (disagreement + difference) / (2 * disagreement), 0.0
+    for total in range(n + 1):
+        chance = float(binom.pmf(total, n, disagreement))
+        if chance < TINY:
+            continue
+        won = np.arange(total + 1)
+        fewer = np.minimum(won, total - won)
+        p = 2 * binom.cdf(fewer, total, 0.5) - binom.pmf(fewer, total, 0.5)
+        found += chance * float(binom.pmf(won, total, share)[p <= alpha].sum())
+    return found
 
 
 def minimum_n(share: float, confidence: float = 0.95) -> int:

@@ -1,6 +1,7 @@
-"""Whole clusters drawn again or turned round: bootstrap, sign flips, the set of the best.
+"""Whole clusters drawn again: the bootstrap of a mean and the set of the best arms.
 
-Every function takes its seed, so the same runs give the same numbers.
+Every function takes its seed, so the same runs give the same numbers. It works on sums by
+stratum and cluster; nothing here knows a question.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graft.stats.design import (
     ALPHA,
@@ -26,10 +27,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["BestSet", "best_set"]
+__all__ = ["BestSet", "Sums", "best_set", "draws", "may_be_best"]
 
-EXACT_FLIPS = 15  # 2**15 sign patterns are enumerated in a few milliseconds
-FLIPS = 10_000  # p is then known to 0.002 (standard error) at p = 0.05
 RESAMPLES = 2_000
 
 
@@ -46,82 +45,86 @@ class BestSet:
     p_best: Mapping[str, float] = field(default_factory=dict)
 
 
-def resampled_means(scores: Floats, at: Layout, counts: Floats) -> Floats:
-    """Return the means when cluster c is taken `counts[draw, c]` times; scores (k, n) or (n).
+class Sums(NamedTuple):
+    """Scores added up: `sums` (stratum, arm, cluster), `sizes` (stratum, cluster)."""
+
+    sums: Floats
+    sizes: Floats
+
+
+def sums_of(scores: Floats, at: Layout) -> Sums:
+    """Return the sums of scores (arm, question) by stratum and cluster."""
+    import numpy as np
+
+    where = at.stratum * at.clusters + at.cluster
+    cells = at.strata * at.clusters
+    sizes = np.bincount(where, minlength=cells).astype(np.float64)
+    sums = np.array([np.bincount(where, row, cells) for row in scores])
+    shaped = sums.reshape(len(scores), at.strata, at.clusters).swapaxes(0, 1)
+    return Sums(shaped, sizes.reshape(at.strata, at.clusters))
+
+
+def resampled_means(totals: Sums, counts: Floats) -> Floats:
+    """Return the means (arm, draw) when cluster c is taken `counts[draw, c]` times.
 
     A draw that leaves a stratum empty gives NaN.
     """
     import numpy as np
 
-    rows = np.atleast_2d(scores)
-    total = np.zeros((len(counts), len(rows)))
-    for stratum in range(at.strata):
-        inside = at.stratum == stratum
-        cluster = at.cluster[inside]
-        sums = np.array([np.bincount(cluster, row[inside], at.clusters) for row in rows])
-        sizes = counts @ np.bincount(cluster, minlength=at.clusters).astype(float)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            total += (counts @ sums.T) / sizes[:, None]
-    return total / at.strata
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = (totals.sums @ counts.T) / (totals.sizes @ counts.T)[:, None, :]
+    found: Floats = parts.mean(axis=0)
+    return found
 
 
-def _draws(at: Layout, seed: int) -> Floats:
+def draws(clusters: int, seed: int) -> Floats:
+    """Return how often each cluster is taken in each resample, (draw, cluster)."""
     import numpy as np
 
-    shares = np.full(at.clusters, 1 / at.clusters)
-    return np.random.default_rng(seed).multinomial(at.clusters, shares, RESAMPLES).astype(float)
+    shares = np.full(clusters, 1 / clusters)
+    return np.random.default_rng(seed).multinomial(clusters, shares, RESAMPLES).astype(float)
 
 
-def bca_bounds(values: Floats, at: Layout, alpha: float, seed: int) -> tuple[float, float]:
-    """Return the BCa interval of a mean, clusters resampled (Efron 1987)."""
+def left_out_means(totals: Sums) -> Floats:
+    """Return the means (arm, cluster) with one cluster left out.
+
+    A cluster that alone makes up a stratum cannot be left out: it has no column.
+    """
+    import numpy as np
+
+    sums, sizes = totals
+    sums, sizes = sums.sum(-1, keepdims=True) - sums, sizes.sum(-1, keepdims=True) - sizes
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: Floats = (sums / sizes[:, None, :]).mean(axis=0)
+    return means[:, np.isfinite(means).all(axis=0)]
+
+
+def bca_bounds(
+    values: Floats, at: Layout, alpha: float, seed: int, *, error: float = 0.0, tail: float = 0.0
+) -> tuple[float, float]:
+    """Return the BCa interval of a mean, clusters resampled (Efron 1987).
+
+    With few or unequal clusters the plain one is too narrow: its spread lacks what leaving
+    clusters out shows, and its quantiles are normal. So where the standard error and Student's
+    quantile are given, both are put in (Hesterberg 2015, expanded percentiles).
+    """
     import numpy as np
     from scipy.stats import norm
 
-    estimate = float(at.weight @ values)
-    means = resampled_means(values, at, _draws(at, seed))[:, 0]
+    estimate, totals = float(at.weight @ values), sums_of(values[None, :], at)
+    means = resampled_means(totals, draws(at.clusters, seed))[0]
     means = means[np.isfinite(means)]
+    reach = max(tail, normal_quantile(1 - alpha / 2))
+    reach *= max(1.0, error / max(float(means.std()), TINY)) if error else 1.0
     below = np.mean(means < estimate - TINY) + np.mean(np.abs(means - estimate) <= TINY) / 2
     bias = normal_quantile(min(max(float(below), 1 / len(means)), 1 - 1 / len(means)))
-    left_out = resampled_means(values, at, 1.0 - np.eye(at.clusters))[:, 0]
-    left_out = left_out[np.isfinite(left_out)]
+    left_out = left_out_means(totals)[0]
     pull = left_out.mean() - left_out
     spread = float(np.sum(pull**2)) ** 1.5
     speed = float(np.sum(pull**3)) / (6 * spread) if spread > 0 else 0.0
-    ends = bias + np.array([normal_quantile(alpha / 2), normal_quantile(1 - alpha / 2)])
+    ends = bias + np.array([-reach, reach])
     low, high = np.quantile(means, norm.cdf(bias + ends / (1 - speed * ends)))
     return float(low), float(high)
-
-
-def sign_flip_p(totals: Floats, seed: int) -> float:
-    """Return the two-sided p of the sum of cluster totals when whole clusters change sign.
-
-    Exact where 2^C is small (clusters without a difference do not count), else Monte Carlo
-    with (1 + hits) / (1 + draws).
-    """
-    import numpy as np
-
-    moving = totals[np.abs(totals) > TINY]
-    observed = abs(float(moving.sum())) - TINY
-    if len(moving) == 0:
-        return 1.0
-    if len(moving) <= EXACT_FLIPS:
-        patterns = np.arange(2 ** len(moving))[:, None] >> np.arange(len(moving)) & 1
-        return float(np.mean(np.abs((1.0 - 2.0 * patterns) @ moving) >= observed))
-    signs = np.random.default_rng(seed).choice((-1.0, 1.0), size=(FLIPS, len(moving)))
-    return float((1 + np.sum(np.abs(signs @ moving) >= observed)) / (1 + FLIPS))
-
-
-def _few_clusters_widening(clusters: int, alpha: float) -> float:
-    """Return by how much the bootstrap's limit is too narrow with few clusters.
-
-    Its spread lacks sqrt(C / (C - 1)), and it is normal where t with C - 1 degrees of freedom
-    would hold: 1.03 for 45 clusters, 1.08 for 20.
-    """
-    if clusters < 2:
-        return 1.0
-    share = 1 - alpha
-    tail = student_quantile(share, clusters - 1) / normal_quantile(share)
-    return tail * math.sqrt(clusters / (clusters - 1))
 
 
 def best_set(
@@ -129,36 +132,58 @@ def best_set(
 ) -> BestSet:
     """Return the arms not ruled out as best, from one joint bootstrap over clusters.
 
-    Multiple comparisons with the best (Hsu 1996): arm i is ruled out when for some j the lead
-    (mean_j - mean_i) / se_ij is above the 1 - alpha quantile of the largest centred lead over
-    i. So the truly best arm is ruled out with probability at most alpha. A tie for the lead
-    in a resample is shared out equally. One cluster rules nothing out.
+    See `may_be_best`. A tie for the lead in a resample is shared out equally.
     """
     import numpy as np
 
     names, at = tuple(scores), layout_of(design)
     rows = np.array([scores[name] for name in names], dtype=float)
-    means = rows @ at.weight
-    drawn = resampled_means(rows, at, _draws(at, seed))
-    drawn = drawn[np.isfinite(drawn).all(axis=1)]
-    leading = drawn >= drawn.max(axis=1, keepdims=True) - TINY
-    p_best = (leading / leading.sum(axis=1, keepdims=True)).mean(axis=0)
-    widening = _few_clusters_widening(at.clusters, alpha)
-    members = []
-    for index, name in enumerate(names):
-        leads = means - means[index]
-        centred = drawn - drawn[:, [index]] - leads
-        spread = centred.std(axis=0)
-        moving = spread > TINY
-        limit = 0.0
-        if moving.any():
-            limit = float(np.quantile((centred[:, moving] / spread[moving]).max(1), 1 - alpha))
-        reach = max(0.0, limit * widening) * spread
-        behind = np.where(moving, leads > reach, leads > TINY)
-        if at.clusters < 2 or not behind.any():
-            members.append(name)
+    means, totals = rows @ at.weight, sums_of(rows, at)
+    drawn = resampled_means(totals, draws(at.clusters, seed))
+    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]
+    leading = drawn >= drawn.max(axis=0) - TINY
+    p_best = (leading / leading.sum(axis=0)).mean(axis=1)
+    kept = may_be_best(means, drawn, left_out_means(totals), alpha)
     return BestSet(
-        tuple(members),
+        tuple(name for name, stays in zip(names, kept, strict=True) if stays),
         dict(zip(names, map(float, means), strict=True)),
         dict(zip(names, map(float, p_best), strict=True)),
     )
+
+
+def may_be_best(means: Floats, drawn: Floats, left_out: Floats, alpha: float) -> list[bool]:
+    """Return for each arm whether it may be the best.
+
+    Multiple comparisons with the best (Hsu 1996): arm i is ruled out when for some j the lead
+    (mean_j - mean_i) / se_ij is above the 1 - level quantile of the largest centred lead over
+    i. The level is alpha (k - 1) / k for k arms: the truly best arm is then ruled out with
+    probability at most alpha, and of k equally good arms a single one is left with at most
+    alpha too (k - 1 of them would have to be ruled out at once; with two arms it is the
+    two-sided test). One cluster rules nothing out.
+
+    The bootstrap gives the quantile. Its spread lacks sqrt(C / (C - 1)) and what large
+    clusters draw towards themselves, which the left-out clusters show; and it is normal where
+    t with C - 1 degrees of freedom would hold.
+    """
+    import numpy as np
+
+    arms, clusters = left_out.shape
+    if clusters < 2 or arms < 2:
+        return [True] * arms
+    level = alpha * (arms - 1) / arms
+    tail = student_quantile(1 - level, clusters - 1) / normal_quantile(1 - level)
+    moved = left_out - means[:, None]
+    kept = []
+    for index in range(arms):
+        leads = means - means[index]
+        centred = drawn - drawn[index] - leads[:, None]
+        spread = centred.std(axis=1)
+        moving = spread > TINY
+        limit = 0.0
+        if moving.any():
+            limit = float(np.quantile((centred[moving].T / spread[moving]).max(1), 1 - level))
+        jackknife = np.sqrt((clusters - 1) / clusters * ((moved - moved[index]) ** 2).sum(axis=1))
+        error = np.maximum(jackknife, spread * math.sqrt(clusters / (clusters - 1)))
+        reach = max(0.0, limit * tail) * error
+        kept.append(not np.where(moving, leads > reach, leads > TINY).any())
+    return kept

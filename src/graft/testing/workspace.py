@@ -22,8 +22,15 @@ from graft.estimate import ComparePlan
 from graft.generate.fake import FakeGenerator
 from graft.prompts import PromptContract
 from graft.protocols import Progress
-from graft.questions import ImportReport, read_questions
-from graft.results import CompareResult
+from graft.questions import (
+    ImportReport,
+    QuestionSet,
+    export_questions,
+    load_questions,
+    read_questions,
+    store_questions,
+)
+from graft.results import CompareResult, RescoreResult
 from graft.retrieve import Found
 from graft.training import TrainReport
 from graft.types import GenerateOptions, Hit, Passage, Where, fingerprint
@@ -152,13 +159,27 @@ class FakeWorkspace:
         )
 
     def import_questions(
-        self, path: Path | str, where: Mapping[str, str], on_progress: Progress | None = None
+        self,
+        path: Path | str,
+        where: Mapping[str, str],
+        on_progress: Progress | None = None,
+        *,
+        group_from: str = "",
     ) -> ImportReport:
-        """Read a question file as the real workspace does and keep its number."""
-        report = read_questions(Path(path), where)
+        """Read a question file as the real workspace does and keep it and its number."""
+        report = read_questions(Path(path), where, group_from)
         _tell(on_progress, "questions", 1)
+        store_questions(self.root / ".graft", report.questions)
         self._store(questions=len(report.questions.questions))
         return report
+
+    def export_questions(
+        self, path: Path | str, form: str = "", *, force: bool = False
+    ) -> QuestionSet:
+        """Write the questions as the real workspace does, without documents."""
+        questions = load_questions(self.root / ".graft")
+        export_questions(Path(path), questions, form, force=force)
+        return questions
 
     def check_questions(self) -> list[str]:
         """Return one sentence about the set."""
@@ -254,6 +275,11 @@ class FakeWorkspace:
         """Return the comparison again."""
         self._need("comparison", "graft compare")
         return self._result(reused=True)
+
+    def score(self, report_id: str = "") -> RescoreResult:
+        """Pretend that one score of four changed."""
+        self._need("comparison", "graft compare")
+        return RescoreResult(self._result(reused=True), report_id or "fake", 4, {"f1": 1}, ())
 
     def status(self) -> dict[str, Any]:
         """Return what is kept."""

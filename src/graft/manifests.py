@@ -1,0 +1,146 @@
+"""What a run is named after and what its manifest says: all that could change an answer.
+
+`Comparing` makes the manifests of its arms here before it asks them, and notes afterwards
+what serving an arm takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED
+from graft.assembly import Assembly, folder_bytes
+from graft.config import EffortPlan
+from graft.corpus import Corpus
+from graft.files import write_atomically
+from graft.runs import RunManifest
+from graft.training import Training, read_receipt
+from graft.types import GenerateOptions, Question, fingerprint
+
+__all__ = ["Manifests"]
+
+RUN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """Makes the manifests of one comparison."""
+
+    assembly: Assembly
+    corpus: Corpus
+    training: Training
+    plan: EffortPlan
+    index_seconds: float
+
+    def of(
+        self,
+        name: str,
+        options: GenerateOptions,
+        questions: Sequence[Question],
+        not_applicable: str = "",
+    ) -> RunManifest:
+        """Return the manifest of an arm that is asked these questions."""
+        adapter = None
+        if name in TUNED and not not_applicable:
+            adapter = self.training.folder(TUNED[name])
+        uses_index = self.assembly.reads_index(name)
+        weights = self.assembly.weights_of(name)
+        asked = fingerprint([dataclasses.asdict(item) for item in questions])
+        settings = {
+            "max_new_tokens": options.max_new_tokens,
+            "temperature": options.temperature,
+            "passages": self.plan.passages if uses_index else 0,
+            "pairs": self.assembly.config.retrieval.pairs if uses_index else 0,
+            "prompt_tokens": self.plan.prompt_tokens,
+            "latency_questions": self.plan.latency_questions,
+        }
+        corpus = self.corpus.version if uses_index else ""
+        parts = (weights, self.assembly.engine, self.training.contract.hash)
+        key = fingerprint(
+            RUN_VERSION,
+            name,
+            parts,
+            adapter and adapter.name,
+            corpus,
+            asked,
+            settings,
+            self.assembly.config.embedder if uses_index else "",
+            self.training.questions.hash,
+        )
+        build = self.index_seconds if uses_index else 0.0
+        if adapter is not None:
+            build += self._training_seconds(TUNED[name])
+        return RunManifest(
+            run_id=f"{name}-{key}",
+            arm=name,
+            control=name in CONTROLS,
+            base_model=self.base_name,
+            weights=weights,
+            generator=self.assembly.engine,
+            contract=self.training.contract.hash,
+            questions=asked,
+            corpus=self.corpus.version,
+            adapter=adapter.name if adapter else "",
+            uses_index=uses_index,
+            effort=self.plan.effort,
+            seed=self.assembly.config.seed,
+            options=settings,
+            build_seconds=build,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            not_applicable=not_applicable,
+        )
+
+    @property
+    def base_name(self) -> str:
+        """Name the base as the verdict does."""
+        if self.assembly.engine == "openai":
+            return self.assembly.config.openai.model
+        if self.assembly.engine == "fake":
+            return "fake"
+        return self.assembly.config.base_model
+
+    def begin(self, manifest: RunManifest) -> Path:
+        """Return a run's folder; its manifest is written where it is not there yet."""
+        folder = self.assembly.state / "runs" / manifest.run_id
+        path = folder / "manifest.json"
+        if not path.exists():
+            write_atomically(path, json.dumps(dataclasses.asdict(manifest), indent=1))
+        return folder
+
+    def note_storage(self, folder: Path) -> None:
+        """Write into a finished run what serving its arm keeps on disk."""
+        stored = stored_manifest(folder)
+        if stored["not_applicable"] or stored["storage_bytes"]:
+            return
+        if kept := self._storage(stored["arm"]):
+            note(folder, {"storage_bytes": kept})
+
+    def _storage(self, name: str) -> int:
+        adapter = self.training.folder(TUNED[name]) if name in TUNED else None
+        model = self.assembly.model_bytes(adapter) if name in (*ARMS, "bolt-on") else 0
+        index = folder_bytes(self.assembly.state / "index") if name in RETRIEVING else 0
+        return model + index
+
+    def _training_seconds(self, name: str) -> float:
+        """Return the seconds of an adapter and of the one that it went on from."""
+        receipt = read_receipt(self.training.folder(name))
+        own = float(receipt["seconds"])
+        return own + (self._training_seconds("finetuned") if receipt["started_from"] else 0.0)
+
+
+def stored_manifest(folder: Path) -> dict[str, Any]:
+    """Return a run's manifest as it stands on the disk."""
+    stored: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return stored
+
+
+def note(folder: Path, values: dict[str, Any]) -> None:
+    """Write values into a run's manifest; the others stay."""
+    text = json.dumps(stored_manifest(folder) | values, indent=1)
+    write_atomically(folder / "manifest.json", text)
