@@ -25,7 +25,7 @@ from typing import Any
 
 from benchmarks.clustered import Cell, grid
 from benchmarks.harness import Result, fail, finished, shown_command, write_lines
-from benchmarks.judging import alarms, coverage, graded_coverage, power, winners
+from benchmarks.judging import alarms, coverage, graded_coverage, graded_pairs, power, winners
 from graft.errors import BadInput, GraftError
 
 SEED = 7
@@ -33,6 +33,7 @@ REPLICATES = 10_000
 MEASURES: Mapping[str, Callable[[Cell, int, int], dict[str, Any]]] = {
     "coverage": coverage,
     "graded": graded_coverage,
+    "graded_pairs": graded_pairs,
     "alarms": alarms,
     "winners": winners,
     "power": power,
@@ -122,7 +123,7 @@ def summary(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for suffix, even in (("", True), ("_uneven", False)):
         here = [line for line in lines if line["even"] == even]
         for measure, key, figure, pick in PICKED:
-            values = [line[key] for line in here if line["measure"] == measure]
+            values = [line.get(key) for line in here if line["measure"] == measure]
             values = [value for value in values if value is not None]
             if values:
                 figures[figure + suffix] = round(pick(values), 4)
@@ -143,6 +144,8 @@ PICKED: tuple[tuple[str, str, str, Callable[[Sequence[float]], float]], ...] = (
     ("coverage", "covered", "coverage_worst", min),
     ("graded", "covered", "graded_coverage_mean", mean),
     ("graded", "covered", "graded_coverage_worst", min),
+    ("graded_pairs", "alarm", "graded_false_alarm_mean", mean),
+    ("graded_pairs", "outside", "graded_interval_alarm_mean", mean),
     ("alarms", "alarm", "false_alarm_worst", max),
     ("alarms", "alarm", "false_alarm_mean", mean),
     ("alarms", "alarm_plain", "false_alarm_unswapped_worst", max),

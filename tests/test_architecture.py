@@ -32,7 +32,8 @@ LAYERS = {
     ],
     5: [
         "asking", "assembly", "training", "comparing", "estimate", "results", "rescoring", "doctor",
-        "manifests", "preparing", "pilot", "probing", "serve_once", "workspace", "judging",
+        "manifests", "preparing", "pilot", "creating", "probing", "serve_once", "judging",
+        "workspace",
     ],
     6: ["cli", "server", "web"],
     7: ["testing"],

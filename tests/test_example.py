@@ -332,9 +332,3 @@ def test_no_changed_document_is_added_with_the_documents(tmp_path):
     assert there == set(read_texts())
     assert (made.root / "changes.jsonl").is_file()
     assert list((made.root / "changes").rglob("*.md"))
-
-
-def test_the_parts_make_up_the_whole():
-    parts = (EXAMPLE / f"questions_{name}.jsonl" for name in ("trained", "unseen"))
-    whole = "".join(part.read_text(encoding="utf-8") for part in parts)
-    assert whole == (EXAMPLE / "questions.jsonl").read_text(encoding="utf-8")

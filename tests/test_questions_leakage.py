@@ -121,7 +121,7 @@ def test_the_report_is_kept_with_the_questions_and_worked_out_anew_for_others(tm
         "nearest": [["a", "t", stored.similar[0].similarity]], "conflicts": [],
     }  # fmt: skip
     assert Leakage.from_json(stored.to_json()) == stored
-    file = tmp_path / "leakage.json"
+    file = tmp_path / f"leakage-{one.hash}.json"
     file.write_text(file.read_text().replace('"t"', '"kept"'))
     assert load_leakage(tmp_path, one).similar[0].train_id == "kept"
     other = QuestionSet(one.questions[:1])
@@ -152,7 +152,7 @@ def test_an_import_stores_everything_and_says_what_changed_since_a_comparison(tm
     first = take_questions(tmp_path / "state", path, compared=True)
     assert load_questions(tmp_path / "state") == first.questions
     assert len(first.questions.by_split("dev")) == 2
-    assert (tmp_path / "state" / "leakage.json").exists()
+    assert (tmp_path / "state" / f"leakage-{first.questions.hash}.json").exists()
     assert not any("The set was" in text for text in first.problems)
     again = take_questions(tmp_path / "state", path, compared=True)
     assert again.problems == first.problems

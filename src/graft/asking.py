@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
+from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.errors import ConfigError, UsageError
@@ -31,13 +31,16 @@ class AskResult:
     stage_seconds: Mapping[str, float]
 
 
-def known_arm(name: str, where: str, *, configured: bool = False) -> None:
+def known_arm(
+    name: str, where: str, references: Sequence[str] = (), *, configured: bool = False
+) -> None:
     """Raise `UsageError` (`ConfigError` where `graft.toml` says so) for a name that is no arm."""
-    if name not in (*ARMS, *CONTROLS):
+    known = (*ARMS, *references, *CONTROLS)
+    if name not in known:
         raise (ConfigError if configured else UsageError)(
             f"unknown arm {name!r}",
             where=where,
-            why="arms are " + ", ".join((*ARMS, *CONTROLS)),
+            why="arms are " + ", ".join(known),
             next_step="graft status",
         )
 
@@ -72,7 +75,8 @@ class Asking:
                 next_step="graft compare",
             )
         contract, options, plan = self._as_measured()
-        retriever = self.assembly.retriever(self.index()) if name in RETRIEVING else None
+        reads = self.assembly.reads_index(name)
+        retriever = self.assembly.retriever(self.index()) if reads else None
         return self.assembly.arm(name, contract, options, plan, retriever, adapter)
 
     def _as_measured(self) -> tuple[PromptContract, GenerateOptions, EffortPlan]:

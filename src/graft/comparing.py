@@ -20,11 +20,18 @@ from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.corpus import Corpus
+from graft.decide.failures import training_wordings
 from graft.evaluate import ask_all, gold_sources, time_arms
-from graft.exposure import Seen, exposures
+from graft.exposure import Seen, exposures, trained_on_test
 from graft.manifests import Manifests
 from graft.probing import Probed, Probing
 from graft.protocols import Progress
+from graft.references import (
+    find_reference,
+    is_reference,
+    price_per_1000,
+    reference_names,
+)
 from graft.runs import ArmRun, Comparand, RunManifest, read_records, read_run
 from graft.training import Training, read_receipt
 from graft.types import Exposure, GenerateOptions, Question
@@ -91,7 +98,7 @@ class Comparing:
     @property
     def wanted(self) -> list[str]:
         """Return the arms to measure, in the order of the table."""
-        everything = [*ARMS, *CONTROLS]
+        everything = [*ARMS, *reference_names(self.assembly.config), *CONTROLS]
         return [name for name in everything if not self.arms or name in self.arms]
 
     @property
@@ -123,7 +130,7 @@ class Comparing:
         probing = self._probing
         probed = probing.run(applicable, self.adapters, questions, options, on_progress)
         probing.serve(folders, questions, settings, probed, on_progress)
-        finished = tuple(self._with_receipt(read_run(folder)) for folder in folders)
+        finished = tuple(self._completed(read_run(folder)) for folder in folders)
         failed = sum(1 for run in finished for record in run.records if record.error)
         reused = not unfinished and not probed.asked and all(item.reused for item in trained)
         comparand = self._comparand(finished, exposure, questions, settings, probed)
@@ -223,9 +230,14 @@ class Comparing:
         for arm, folder in arms:
             ask_all(arm, questions, folder, on_progress, sources)
 
-    def _with_receipt(self, run: ArmRun) -> ArmRun:
-        """Say whether the adapter of a run changes answers, by its receipt."""
+    def _completed(self, run: ArmRun) -> ArmRun:
+        """Say whether the adapter of a run changes answers, and what a reference costs."""
         name = run.manifest.arm
+        if is_reference(name):
+            prices = find_reference(self.assembly.config, name)
+            price = price_per_1000(run.records, prices.price_in, prices.price_out)
+            manifest = dataclasses.replace(run.manifest, price_per_1000=price)
+            return ArmRun(manifest, run.records, run.latency)
         if name not in TUNED or run.manifest.not_applicable:
             return run
         receipt = read_receipt(self.training.folder(TUNED[name]))
@@ -257,7 +269,7 @@ class Comparing:
             runs=runs,
             passages=shown,
             flags=(*self.flags, *probed.flags),
-            blockers=tuple(self.blockers),
+            blockers=(*self.blockers, *self._leaks()),
             settings=settings,
             curves=curves,
             margin=config.compare.margin,
@@ -267,6 +279,13 @@ class Comparing:
             target=config.compare.target,
             limits={name: limit for name, limit in limits.items() if limit},
         )
+
+    def _leaks(self) -> list[str]:
+        """Return a blocker for every test question that a trained row asks."""
+        receipts = [read_receipt(self.training.folder(name)) for name in self.adapters]
+        trained = {item for receipt in receipts for item in receipt["question_ids"]}
+        found = trained_on_test(trained, self.training.questions.questions)
+        return [f"leakage:{item}" for item in found]
 
     def _settings(self, options: GenerateOptions) -> dict[str, Any]:
         """Return the derived values that are stored, and from which an arm is built again."""
@@ -291,4 +310,7 @@ class Comparing:
                 for name, receipt in receipts.items()
             },
             "kept_out": len(self.training.kept_out),
+            "training_wordings": training_wordings(
+                self.training.questions.by_split("test"), self.training.questions.by_split("train")
+            ),
         }

@@ -37,7 +37,6 @@ __all__ = [
 ]
 
 SCHEMA = 1
-FILE = "leakage.json"
 MOST_REMOVED = 0.02  # of the test questions; more and the set is not what it was made to be
 SIMILAR = 0.6  # of the letter triples of both questions are shared
 _TRIPLE = 3
@@ -132,19 +131,24 @@ def store_leakage(folder: Path, questions: QuestionSet) -> Leakage:
     """Work the report out and keep it beside the questions, under their hash."""
     found = leakage_of(questions)
     data = {"schema": SCHEMA, "questions": questions.hash, **found.to_json()}
-    write_atomically(folder / FILE, json.dumps(data, ensure_ascii=False, indent=1))
+    write_atomically(_file(folder, questions), json.dumps(data, ensure_ascii=False, indent=1))
     return found
 
 
 def load_leakage(folder: Path, questions: QuestionSet) -> Leakage:
     """Return the report of these questions; worked out anew where none of them is kept."""
     try:
-        data = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        data = json.loads(_file(folder, questions).read_text(encoding="utf-8"))
         if data["schema"] == SCHEMA and data["questions"] == questions.hash:
             return Leakage.from_json(data)
     except (OSError, ValueError, KeyError, TypeError):
         pass  # it holds nothing that the questions themselves do not say
     return store_leakage(folder, questions)
+
+
+def _file(folder: Path, questions: QuestionSet) -> Path:
+    """Name the report after its questions, so that it can be written before they are."""
+    return folder / f"leakage-{questions.hash}.json"
 
 
 def _removed_share(questions: QuestionSet) -> float:

@@ -14,18 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED
+from graft.arms import ARMS, CONTROLS, TUNED
 from graft.assembly import Assembly, folder_bytes
 from graft.config import EffortPlan
 from graft.corpus import Corpus
 from graft.files import write_atomically
+from graft.question_set import plain_question
+from graft.references import find_reference, is_reference
 from graft.runs import RunManifest
 from graft.training import Training, read_receipt
 from graft.types import GenerateOptions, Question, fingerprint
 
 __all__ = ["Manifests"]
 
-RUN_VERSION = 1
+RUN_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Manifests:
             adapter = self.training.folder(TUNED[name])
         uses_index = self.assembly.reads_index(name)
         weights = self.assembly.weights_of(name)
-        asked = fingerprint([dataclasses.asdict(item) for item in questions])
+        asked = fingerprint([plain_question(item) for item in questions])
         settings = {
             "max_new_tokens": options.max_new_tokens,
             "temperature": options.temperature,
@@ -77,12 +79,12 @@ class Manifests:
         if adapter is not None:
             build += self._training_seconds(TUNED[name])
         return RunManifest(
-            run_id=f"{name}-{key}",
+            run_id=f"{name.replace(':', '-')}-{key}",
             arm=name,
             control=name in CONTROLS,
-            base_model=self.base_name,
+            base_model=self.model_name(name),
             weights=weights,
-            generator=self.assembly.engine,
+            generator="openai" if is_reference(name) else self.assembly.engine,
             contract=self.training.contract.hash,
             questions=asked,
             corpus=self.corpus.version,
@@ -105,6 +107,12 @@ class Manifests:
             return "fake"
         return self.assembly.config.base_model
 
+    def model_name(self, name: str) -> str:
+        """Name the model that answers for an arm: a reference has its own."""
+        if is_reference(name):
+            return find_reference(self.assembly.config, name).model
+        return self.base_name
+
     def begin(self, manifest: RunManifest) -> Path:
         """Return a run's folder; its manifest is written where it is not there yet."""
         folder = self.assembly.state / "runs" / manifest.run_id
@@ -124,7 +132,9 @@ class Manifests:
     def _storage(self, name: str) -> int:
         adapter = self.training.folder(TUNED[name]) if name in TUNED else None
         model = self.assembly.model_bytes(adapter) if name in (*ARMS, "bolt-on") else 0
-        index = folder_bytes(self.assembly.state / "index") if name in RETRIEVING else 0
+        index = (
+            folder_bytes(self.assembly.state / "index") if self.assembly.reads_index(name) else 0
+        )
         return model + index
 
     def _training_seconds(self, name: str) -> float:

@@ -11,6 +11,7 @@ is looked at.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -129,17 +130,19 @@ class Pilot:
         questions = self.questions()
         contract = self.comparing.training.contract
         candidates = candidates_of(contract)
-        tried = []
+        tried: list[dict[str, Any]] = []
+        best, highest = "", -math.inf
         for name, examples in candidates.items():
             shown = replace(contract, examples=examples)
             scores = self._scores(name, shown, questions, on_progress) if questions else {}
             known = [value for value in scores.values() if value is not None]
             mean = sum(known) / len(known) if known else None
             tried.append({"name": name, "headline": mean, "arms": scores})
-        best = max(tried, key=lambda item: -1.0 if item["headline"] is None else item["headline"])
+            if not best or (mean is not None and mean > highest):
+                best, highest = name, -math.inf if mean is None else mean
         choice = {
-            "chosen": best["name"],
-            "examples": [list(pair) for pair in candidates[best["name"]]],
+            "chosen": best,
+            "examples": [list(pair) for pair in candidates[best]],
             "questions": len(questions),
             "tried": tried,
         }

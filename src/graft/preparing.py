@@ -20,6 +20,7 @@ from graft.pilot import Pilot, with_choice
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet, leakage_blockers, load_leakage
+from graft.references import check_reference, reference_names
 from graft.training import Training
 
 __all__ = ["BuildTimes", "Preparing"]
@@ -110,8 +111,12 @@ class Preparing:
         config = self.assembly.config
         wanted = tuple(arms) or config.compare.arms
         where = "--arms" if arms else str(self.assembly.root / "graft.toml")
+        references = reference_names(config)
         for name in wanted:
-            known_arm(name, where, configured=not arms)
+            known_arm(name, where, references, configured=not arms)
+        for name in references:
+            if not wanted or name in wanted:
+                check_reference(config, name)
         plan = self.plan(effort)
         contract = self.contract(questions)
         training = Training(self.assembly, self.corpus, questions, contract, plan, self.index)

@@ -105,8 +105,9 @@ def take_questions(
         before = None  # there is none, or it cannot be used, which is why one is imported
     report = read_questions(path, where, group_from)
     whole = ensure_dev(report.questions, seed)
+    leakage = store_leakage(folder, whole)  # named after the set, which is what counts: first
     store_questions(folder, whole)
-    notes = leakage_remarks(whole, replace(store_leakage(folder, whole), removed=(), conflicts=()))
+    notes = leakage_remarks(whole, replace(leakage, removed=(), conflicts=()))
     if compared and before is not None and (changed := changes(before, whole)):
         notes.append(
             f"The set was {before.hash} and is now {whole.hash} ({changed}). What was compared"

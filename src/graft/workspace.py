@@ -9,32 +9,28 @@ The command line, the server and Python users call these methods and nothing bel
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from graft.arms import ARMS, CONTROLS, RETRIEVING, TUNED, Arm
+from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
 from graft.comparing import Comparing
 from graft.config import (
     Config,
     Effort,
-    RetrievalConfig,
-    default_toml,
     read_config,
 )
 from graft.corpus import AddReport, Corpus, silent
+from graft.creating import CONFIG_NAME, make_workspace
 from graft.doctor import Check, examine, next_action
 from graft.errors import BadInput, UsageError
 from graft.estimate import ComparePlan, estimate
 from graft.evaluate import gold_sources
-from graft.files import write_atomically
+from graft.judging import Judging
 from graft.metrics.sources import Sources
 from graft.preparing import BuildTimes, Preparing
 from graft.protocols import Progress
@@ -48,16 +44,13 @@ from graft.questions import (
     load_questions,
     take_questions,
 )
+from graft.references import reference_names
 from graft.results import CompareResult, RescoreResult, Results
+from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.training import TrainReport
 from graft.types import Hit, Question, Where
 
 __all__ = ["AskResult", "Workspace"]
-
-CONFIG_NAME = "graft.toml"
-# The example's documents are short. Two passages hold the answer of 63 of 76 dev questions in
-# 133 tokens; with 128 a passage it is 67 in 200 (docs/log.md).
-EXAMPLE_PASSAGE = 80
 
 
 class Workspace:
@@ -84,23 +77,7 @@ class Workspace:
             BadInput: the folder is a workspace already (nothing is changed).
         """
         root = Path(folder).resolve()
-        path = root / CONFIG_NAME
-        if path.exists() and not force:
-            raise BadInput(
-                "this folder is a workspace already",
-                where=str(path),
-                why="graft init never overwrites a configuration",
-                next_step="graft add docs/   or   graft init --force",
-            )
-        config = Config(base_model=base_model) if base_model else Config()
-        if example:
-            config = replace(config, retrieval=RetrievalConfig(passage_tokens=EXAMPLE_PASSAGE))
-            source = Path(str(resources.files("graft") / "example"))
-            shutil.copytree(
-                source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*", "*.py")
-            )
-        write_atomically(root / ".graft" / ".gitignore", "*\n")
-        write_atomically(path, default_toml(config))  # last: it is what makes a workspace
+        make_workspace(root, example=example, base_model=base_model, force=force)
         return cls.open(root)
 
     @classmethod
@@ -240,9 +217,10 @@ class Workspace:
         """Return the arms that can answer now, without building anything."""
         adapters = self.results.adapters()
         names = []
-        for name in (*ARMS, *CONTROLS):
+        for name in (*ARMS, *reference_names(self.config), *CONTROLS):
             has_model = name not in TUNED or TUNED[name] in adapters
-            has_index = name not in RETRIEVING or bool(self.corpus.documents())
+            reads = self.assembly.reads_index(name)
+            has_index = not reads or bool(self.corpus.documents())
             if has_model and has_index:
                 names.append(name)
         return names
@@ -257,8 +235,8 @@ class Workspace:
         Raises:
             UsageError: there is no such arm, or it is not built yet.
         """
-        known_arm(name, str(self.root))
-        if name in RETRIEVING:
+        known_arm(name, str(self.root), reference_names(self.config))
+        if self.assembly.reads_index(name):
             self._need_documents()
         if name not in self._arms:
             asking = Asking(
@@ -329,6 +307,21 @@ class Workspace:
             return gold_sources(questions, self.corpus.passages())
 
         return self.results.rescore(report_id, texts, self.corpus.version)
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Return the optional judge."""
+        return Judging(self.results, self.config, self.state)
+
+    def measure_retrieval(self, on_progress: Progress | None = None) -> RetrievalCurve:
+        """Measure retrieval alone on the test questions; only the embedder runs."""
+        self._need_documents()
+        return measure_retrieval(
+            self._questions().questions,
+            self.assembly.retriever(self.index),
+            passages=self.config.retrieval.passages,
+            on_progress=on_progress,
+        )
 
     def report(self) -> CompareResult:
         """Draw the newest comparison again from its files."""

@@ -94,6 +94,8 @@ def test_the_comparison_is_plain_json_of_the_agreed_form(bench: Any) -> None:
         "slices",
         "leakage",
         "failures",
+        "questions",
+        "margin",
     }
     assert plain["schema"] == 1
     assert [item["name"] for item in plain["arms"]] == list(bench.rights)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from graft.cli.comparison import note_plan, show_result
-from graft.cli.options import ArmsOption, EffortOption, LimitOption, split_names
+from graft.cli.gating import read_gates
+from graft.cli.options import (
+    ArmsOption,
+    BaselineOption,
+    EffortOption,
+    GatedArmOption,
+    JunitOption,
+    LimitOption,
+    UnderOption,
+    split_names,
+)
 from graft.cli.session import Session
 
 __all__ = ["EXAMPLES", "compare"]
 
-EXAMPLES = ("graft compare", "graft compare --arms base,rag --limit 50 --json")
+EXAMPLES = (
+    "graft compare --arms base,rag --limit 50 --json",
+    "graft compare --fail-under 0.8 --junit graft.xml",
+)
 
 
 def compare(
@@ -16,15 +29,21 @@ def compare(
     effort: EffortOption = "quick",
     arms: ArmsOption = "",
     limit: LimitOption = None,
+    junit: JunitOption = None,
+    fail_under: UnderOption = "",
+    fail_if_regressed: BaselineOption = None,
+    arm: GatedArmOption = "",
 ) -> None:
     """Measure every arm and say which one to use.
 
     Arms are asked the test questions; a report is written. What is missing is built first.
     What is done already is reused, so an interrupted comparison goes on where it stopped.
+    A gate that is not met ends it with exit code 100.
     """
+    gates = read_gates(junit, fail_under, fail_if_regressed, arm)
     names = split_names(arms)
     workspace = session.open()
     note_plan(session, workspace.plan_compare(effort=effort, arms=names, limit=limit))
     with session.progress() as progress:
         result = workspace.compare(effort=effort, arms=names, limit=limit, on_progress=progress)
-    show_result(session, result)
+    show_result(session, result, gates=gates, margin=workspace.config.compare.margin)

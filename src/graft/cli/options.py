@@ -12,10 +12,14 @@ from graft.errors import UsageError
 
 __all__ = [
     "ArmsOption",
+    "BaselineOption",
     "EffortOption",
+    "GatedArmOption",
     "JsonOption",
+    "JunitOption",
     "LimitOption",
     "QuietOption",
+    "UnderOption",
     "VerboseOption",
     "WorkspaceOption",
     "split_names",
@@ -46,6 +50,29 @@ ArmsOption = Annotated[
 ]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most so many test questions.")
+]
+JunitOption = Annotated[
+    Path | None, typer.Option("--junit", metavar="PATH", help="Write the checks as JUnit XML.")
+]
+UnderOption = Annotated[
+    str,
+    typer.Option(
+        "--fail-under",
+        metavar="SCORE",
+        help="Exit with 100 if the headline is under this: 0.8 or 80 %.",
+    ),
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--fail-if-regressed",
+        metavar="BASELINE.json",
+        help="Exit with 100 if the headline dropped against this stored comparison.",
+    ),
+]
+GatedArmOption = Annotated[
+    str,
+    typer.Option("--arm", metavar="NAME", help="The arm of the gates; else the recommended one."),
 ]
 
 

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from graft.cli.comparison import show_result
+from graft.cli.gating import read_gates
+from graft.cli.options import BaselineOption, GatedArmOption, JunitOption, UnderOption
 from graft.cli.session import Session
 
 __all__ = ["EXAMPLES", "report"]
 
-EXAMPLES = ("graft report", "graft report --json > comparison.json")
+EXAMPLES = (
+    "graft report --json > comparison.json",
+    "graft report --fail-if-regressed comparison.json",
+)
 
 
-def report(session: Session) -> None:
+def report(
+    session: Session,
+    junit: JunitOption = None,
+    fail_under: UnderOption = "",
+    fail_if_regressed: BaselineOption = None,
+    arm: GatedArmOption = "",
+) -> None:
     """Show the newest comparison again.
 
-    Its report is written anew from the files; no model is asked.
+    Its report is written anew from the files; no model is asked. A gate that is not met ends
+    it with exit code 100.
     """
-    show_result(session, session.open().report())
+    gates = read_gates(junit, fail_under, fail_if_regressed, arm)
+    workspace = session.open()
+    result = workspace.report()
+    show_result(session, result, gates=gates, margin=workspace.config.compare.margin)

@@ -159,7 +159,7 @@ def slices_grid(comparison: Mapping[str, Any], arms: Sequence[str]) -> Grid | No
         value = f"{value} document{'' if value == 'one' else 's'}" if kind == "documents" else value
         lines.append(Line(value or kind, tuple(_with_best(cells)), note))
     lead = (
-        "The score by group of questions, with interval and n. Grey and slanted: fewer than "
+        "The score by group of questions, with interval and n. Slanted: fewer than "
         f"{FEW} questions, too few to read. Bold: the highest score of its line."
     )
     heads = tuple(Head(name, "higher") for name in shown)

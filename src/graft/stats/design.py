@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,12 +96,14 @@ def standard_error_of(values: Floats, at: Layout) -> float:
     return math.sqrt(float(totals @ totals) * at.clusters / (at.clusters - 1))
 
 
+@lru_cache(maxsize=256)  # a verdict asks for the same few again and again
 def normal_quantile(share: float) -> float:
     from scipy.stats import norm
 
     return float(norm.ppf(share))
 
 
+@lru_cache(maxsize=256)
 def student_quantile(share: float, freedom: float) -> float:
     from scipy.stats import t
 

@@ -85,7 +85,8 @@ def mean_difference(
     import numpy as np
 
     values, at = np.asarray(differences, dtype=float), layout_of(design)
-    estimate, error, n = float(at.weight @ values), standard_error_of(values, at), len(values)
+    estimate = float(values.mean() if at.strata == 1 else at.weight @ values)
+    error, n = standard_error_of(values, at), len(values)
     won, lost = int(np.sum(values > TINY)), int(np.sum(values < -TINY))
     low, high = difference_bounds(values, at, alpha, seed)
     if at.clusters < 2:

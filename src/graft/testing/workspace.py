@@ -376,6 +376,8 @@ def fake_comparison(arms: Sequence[str]) -> dict[str, Any]:
         "arms": rows,
         "contrasts": [],
         "verdict": verdict,
+        "questions": "fake",
+        "margin": 0.05,
     }
 
 
