@@ -16,6 +16,7 @@ from graft.comparing import Comparing
 from graft.models.device import is_fast
 from graft.probes import coldstart, distractors, forgetting
 from graft.probing import MODEL_ARMS
+from graft.question_power import power_line
 
 __all__ = ["ComparePlan", "estimate"]
 
@@ -38,11 +39,15 @@ COLD_SECONDS = 12.0
 
 @dataclass(frozen=True, slots=True)
 class ComparePlan:
-    """What will be done: (text, seconds) in order, the sum, and every derived value."""
+    """What will be done: (text, seconds) in order, the sum, and every derived value.
+
+    `shows` says in a line what difference these questions can show.
+    """
 
     steps: tuple[tuple[str, float], ...]
     seconds: float
     settings: Mapping[str, Any]
+    shows: str = ""
 
 
 Steps = list[tuple[str, float]]
@@ -71,7 +76,8 @@ def estimate(comparing: Comparing) -> ComparePlan:
         "documents_kept_out": len(training.kept_out),
         "arms": arms,
     }
-    return ComparePlan(tuple(steps), sum(value for _, value in steps), settings)
+    shows = power_line(training.questions, asked)
+    return ComparePlan(tuple(steps), sum(value for _, value in steps), settings, shows)
 
 
 def _training(comparing: Comparing, answer: float) -> Steps:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -12,6 +13,7 @@ from lxml import html
 
 from graft.report import write_html
 from graft.report.answers import Limits, read_answers
+from graft.report.flags import warning_texts
 from graft.runs import Comparand
 
 
@@ -102,7 +104,7 @@ def test_marks_are_words_and_the_largest_disagreement_comes_first(comparand: Com
 def test_charts_are_drawn_in_both_widths_with_a_label(page: str) -> None:
     tree = html.fromstring(page)
     charts = tree.xpath("//*[local-name()='svg'][@role='img']")
-    assert len(charts) == 2 * (1 + 1 + 2)
+    assert len(charts) == 2 * (1 + 1 + 1 + 2)
     assert all(chart.get("aria-label") for chart in charts)
 
 
@@ -172,3 +174,79 @@ def test_a_comparison_of_nulls_is_still_a_page(tmp_path: Path, make: Any) -> Non
     page = write_html(tmp_path / "r.html", comparison, make(0)).read_text(encoding="utf-8")
     assert "No verdict." in page
     assert "None" not in page.partition("<body>")[2].partition("<script")[0]
+
+
+@pytest.fixture
+def whole_page(tmp_path: Path, full: dict[str, Any], comparand: Comparand) -> str:
+    settings = {"training": {"finetuned": {"kept_step": 140}}, "machine": "two cores"}
+    comparand = dataclasses.replace(comparand, settings=settings)
+    return write_html(tmp_path / "whole.html", full, comparand).read_text(encoding="utf-8")
+
+
+def test_every_part_that_was_measured_is_drawn(whole_page: str) -> None:
+    tree = html.fromstring(whole_page)
+    titles = {" ".join(item.text_content().split()) for item in tree.xpath("//h2 | //h3")}
+    assert titles >= {
+        "What changes with hybrid",
+        "Limits",
+        "Won, tied and lost",
+        "Groups of questions",
+        "Without similar questions",
+        "What goes wrong, and what to try",
+        "Found and read",
+        "Answering and declining",
+        "Risk by coverage",
+        "Forgetting",
+        "Distractors",
+        "Training",
+    }
+    commands = tree.xpath("//code[@class='command']/text()")
+    assert commands[0] == "graft compare --effort normal"
+    assert "chosen: step 140" in whole_page
+    assert "two cores" in whole_page
+    assert 'class="frontier"' in whole_page
+    assert "<script>alert" not in whole_page
+    assert tree.xpath("//h2/text()")[-2:] == ["Why", "Reproduce"]
+
+
+def test_what_was_not_measured_is_named_and_not_drawn(page: str) -> None:
+    assert "Not measured: memory; price of 1,000." in page
+    assert "found and read, risk by coverage, forgetting, distractors" in " ".join(page.split())
+    titles = html.fromstring(page).xpath("//h2/text() | //h3/text()")
+    assert not {"Slices", "Limits", "Forgetting", "Distractors"} & set(titles)
+
+
+def test_differences_from_the_baseline_have_a_sign_besides_their_colour(page: str) -> None:
+    cells = html.fromstring(page).xpath("//td[@data-label='against base']")
+    shown = [" ".join(cell.text_content().split()) for cell in cells]
+    assert shown[2:4] == ["≈−2not clear−10 to 6", "▲+24better14 to 34"]
+
+
+def test_filters_name_the_arm_that_alone_is_wrong_misread_or_should_have_declined(
+    comparand: Comparand,
+) -> None:
+    views = {view.question.id: view for view in read_answers(comparand, Limits()).questions}
+    assert views["q3"].filters == ("disagree", "decline", "decline-0")
+    assert views["q2"].filters == ("disagree", "missed", "missed-2")
+    right = dataclasses.replace(comparand.runs[0].records[0], scores={"primary": 1.0})
+    first = dataclasses.replace(comparand.runs[0], records=(right,))
+    found = dataclasses.replace(comparand, runs=(first, *comparand.runs[1:]))
+    views = {view.question.id: view for view in read_answers(found, Limits()).questions}
+    assert views["q1"].filters == ("disagree", "alone", "alone-1")
+
+
+def test_the_words_of_the_reference_are_marked_in_the_passages_of_a_question(page: str) -> None:
+    item = html.fromstring(page).xpath("//article[@data-id='q1']//li[@data-marks]")[0]
+    start, end = map(int, item.get("data-marks").split("-"))
+    assert "The pump delivers 40 litres."[start:end] == "40 litres"
+
+
+def test_a_limit_that_many_arms_break_is_one_warning() -> None:
+    codes = [f"limit_failed:max_p50_ms:{arm}" for arm in ("rag", "hybrid")]
+    codes += [f"leakage:q{number}" for number in range(9)]
+    assert warning_texts(codes) == [
+        "rag breaks the limit on p50 time; hybrid breaks the limit on p50 time",
+        "training saw the test question q0",
+        "training saw the test question q1",
+        "training saw the test question q2, and 6 more like it",
+    ]

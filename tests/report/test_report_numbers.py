@@ -8,7 +8,21 @@ import pytest
 from graft.report import numbers
 
 
-@pytest.mark.parametrize("name", ["numbers", "table", "markdown", "charts", "answers"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "answers",
+        "breakdown",
+        "drawing",
+        "facts",
+        "flags",
+        "grid",
+        "highlight",
+        "markdown",
+        "numbers",
+        "table",
+    ],
+)
 def test_the_examples_in_docstrings_hold(name: str) -> None:
     found = doctest.testmod(importlib.import_module(f"graft.report.{name}"))
     assert (found.failed, found.attempted > 0) == (0, True)

@@ -9,6 +9,7 @@ import typer
 from graft.cli.session import Session
 from graft.cli.texts import cited, duration
 from graft.errors import UsageError
+from graft.prompts import reading_order
 
 if TYPE_CHECKING:
     from graft.workspace import AskResult
@@ -54,5 +55,6 @@ def _note_sources(session: Session, result: AskResult) -> None:
     total = result.stage_seconds.get("total_seconds")
     took = f" in {duration(total) if total >= 1 else f'{total * 1000:.0f} ms'}" if total else ""
     session.note(f"  {result.arm}{took}{', declined' if result.declined else ''}")
-    for number, hit in enumerate(result.passages, 1):
-        session.note(f"  [{number}] {cited(hit)}")
+    hits = {hit.passage.id: hit for hit in result.passages}
+    for number, passage in enumerate(reading_order([hit.passage for hit in hits.values()]), 1):
+        session.note(f"  [{number}] {cited(hits[passage.id])}")

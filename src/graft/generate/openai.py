@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from graft.addresses import public_url
+from graft.addresses import is_loopback, public_url
 from graft.errors import GenerationFailed, MissingPrerequisite
 from graft.types import Answer, Delta, GenerateOptions, Message
 
@@ -53,6 +53,8 @@ class OpenAIGenerator:
             headers=headers,
             timeout=timeout_seconds,
             transport=transport,
+            # a proxy of the environment must not see what is meant for this machine
+            trust_env=not is_loopback(base_url),
         )
         self._model = model
         self.identity = f"openai:{public_url(base_url)}:{model}"

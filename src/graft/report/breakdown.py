@@ -25,8 +25,8 @@ __all__ = [
 ]
 
 LIMITS = {
-    "max_p50_ms": "time, p50",
-    "max_p95_ms": "time, p95",
+    "max_p50_ms": "p50 time",
+    "max_p95_ms": "p95 time",
     "max_memory_mb": "memory",
     "max_storage_mb": "storage",
     "max_build_minutes": "build time",
@@ -108,10 +108,10 @@ def constraints_grid(comparison: Mapping[str, Any]) -> Grid | None:
 
 
 def limit_words(name: str, limit: float) -> str:
-    """Return a limit as "time, p50 ≤ 1.0 s".
+    """Return a limit as "p50 time ≤ 1.0 s".
 
     >>> limit_words("max_p50_ms", 1000), limit_words("min_support", 0.9)
-    ('time, p50 ≤ 1.0 s', 'supported answers ≥ 90 %')
+    ('p50 time ≤ 1.0 s', 'supported answers ≥ 90 %')
     """
     sign = "≥" if name.startswith("min_") else "≤"
     words = LIMITS.get(name, name.replace("_", " "))

@@ -14,13 +14,12 @@ from graft import __version__
 from graft.arms import ARMS, CONTROLS
 from graft.report import numbers
 from graft.report.breakdown import target_words
-from graft.report.table import ArmRow, Warn, corrected_p, is_clear, warning_text, warnings
+from graft.report.table import ArmRow, corrected_p, is_clear
 from graft.runs import Comparand
 
 __all__ = [
     "DESCRIPTIONS",
     "Fact",
-    "all_warnings",
     "contrast_row",
     "flat_settings",
     "origin",
@@ -72,14 +71,6 @@ def origin(comparison: Mapping[str, Any]) -> list[str]:
     """Return the base model and the day."""
     model, created = comparison.get("base_model") or "", comparison.get("created") or ""
     return [numbers.plain(model), numbers.day(created)]
-
-
-def all_warnings(comparison: Mapping[str, Any], comparand: Comparand) -> list[Warn]:
-    """Return the verdict's warnings and those of the comparand that it does not repeat."""
-    found = [Warn(warning_text(code), True) for code in comparand.blockers]
-    found += warnings(comparison)
-    found += [Warn(warning_text(code)) for code in comparand.flags]
-    return sorted(dict.fromkeys(found), key=lambda item: not item.blocker)
 
 
 def split_sentence(sentence: str) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ from graft.files import write_atomically
 from graft.report import breakdown, charts, curves, facts, numbers, why
 from graft.report.answers import Limits, Reading, read_answers
 from graft.report.figures import arm_figures
-from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts
+from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts, warnings
 from graft.runs import Comparand
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _verdict(
         "recommended": verdict.get("recommended") or "",
         "state": facts.state_of(verdict),
         "facts": facts.verdict_facts(comparison, rows),
-        "warnings": facts.all_warnings(comparison, comparand),
+        "warnings": warnings(comparison, comparand.blockers, comparand.flags),
         "flips": breakdown.flips_of(comparison),
         "constraints": breakdown.constraints_grid(comparison),
     }

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from graft import __version__
 from graft.report import numbers
 from graft.report.breakdown import limit_value, limit_words
+from graft.report.flags import warning_text
 from graft.report.gates import Gate
-from graft.report.table import ArmRow, arm_rows, warning_text, warnings
+from graft.report.table import ArmRow, arm_rows, warnings
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from graft.report import numbers
+from graft.report.flags import warning_texts
 
 __all__ = [
     "ArmRow",
@@ -31,12 +32,6 @@ __all__ = [
 
 SIGNIFICANT = 0.05
 Direction = Literal["higher", "lower"]
-_WARNINGS = {
-    "adapter_has_no_effect": "the adapter changes no answer",
-    "below_control": "not above the best control, so it cannot be recommended",
-    "few_clusters": "too few groups of questions for a verdict",
-    "no_dev": "no dev questions: nothing was held out to stop the training",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +149,18 @@ def score_columns(rows: Sequence[ArmRow]) -> list[Column]:
     return columns
 
 
-def warnings(comparison: Mapping[str, Any]) -> list[Warn]:
-    """Return blockers, flags, arms that could not be built, and failed questions."""
+def warnings(
+    comparison: Mapping[str, Any], blockers: Sequence[str] = (), flags: Sequence[str] = ()
+) -> list[Warn]:
+    """Return blockers, flags, arms that could not be built, and failed questions.
+
+    `blockers` and `flags` are further ones, told once where the verdict has them too.
+    """
     verdict = comparison.get("verdict") or {}
-    found = [Warn(warning_text(code), True) for code in verdict.get("blocked_by") or ()]
-    found += [Warn(warning_text(code)) for code in verdict.get("flags") or ()]
+    codes = dict.fromkeys([*(verdict.get("blocked_by") or ()), *blockers])
+    found = [Warn(text, True) for text in warning_texts(codes)]
+    codes = dict.fromkeys([*(verdict.get("flags") or ()), *flags])
+    found += [Warn(text) for text in warning_texts(codes)]
     for arm in comparison.get("arms") or ():
         name = numbers.plain(arm["name"])
         if arm.get("not_applicable"):
@@ -168,23 +170,6 @@ def warnings(comparison: Mapping[str, Any]) -> list[Warn]:
             noun = "question" if arm["failed"] == 1 else "questions"
             found.append(Warn(f"{name}: {arm['failed']:,} {noun} failed"))
     return list(dict.fromkeys(found))
-
-
-def warning_text(code: object) -> str:
-    """Return a flag in words; a sentence stays as it is.
-
-    >>> warning_text("below_control:finetuned")
-    'finetuned: not above the best control, so it cannot be recommended'
-    """
-    text = numbers.plain(code)
-    name, _, rest = text.partition(":")
-    if " " in name:
-        return text
-    words = _WARNINGS.get(name, name.replace("_", " "))
-    if not rest:
-        return words
-    value = rest.strip()
-    return f"{words}: {value}" if value[:1].isdigit() else f"{value}: {words}"
 
 
 def is_clear(effect: Mapping[str, Any]) -> bool:

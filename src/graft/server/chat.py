@@ -21,6 +21,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from graft.errors import UsageError
+from graft.prompts import reading_order
 from graft.server.failures import body_of
 from graft.types import Delta
 
@@ -178,13 +179,13 @@ def _usage(answer: ArmAnswer) -> dict[str, int]:
 
 
 def _citations(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Return the passages that the answer was made from, best first."""
+    """Return the passages that the answer was made from, in the order of their numbers."""
     return [
         {
-            "doc_id": hit.passage.doc_id,
-            "page": hit.passage.page,
-            "heading": " > ".join(hit.passage.heading_path),
-            "text": hit.passage.text,
+            "doc_id": passage.doc_id,
+            "page": passage.page,
+            "heading": " > ".join(passage.heading_path),
+            "text": passage.text,
         }
-        for hit in hits
+        for passage in reading_order([hit.passage for hit in hits])
     ]
