@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 
 from corpus_bench import DECLINE, Bench, answer_of, mark, text_of
+from graft.contexts import decline_share
 from graft.types import Question
 
 
 def made(bench, budget=None, max_tokens=10_000, questions=None):
+    """The rows of the first pass and the number of questions left out."""
     usable = bench.train if questions is None else questions
-    return bench.contexts.rows(usable, budget, bench.count, max_tokens)
+    found = bench.contexts.rows(usable, budget, bench.count, max_tokens)
+    return list(found.passes[0]) if found.passes else [], found.unused
 
 
 def own(rows, bench):
@@ -190,3 +193,34 @@ def test_answers_are_told_apart_by_whole_words(bench):
 
 def test_the_bench_has_an_answer_of_its_own_for_every_fact():
     assert answer_of("pump", "speed") == "pumpmark speed 4"
+
+
+def of_kind(kind, *, split="train", answers=("a",)):
+    return Question("q", "?", answers, split, "g", answerable=bool(answers), kind=kind)
+
+
+def test_the_share_of_declined_rows_follows_what_the_questions_ask_for():
+    answered, declined = of_kind("short"), of_kind("short", answers=())
+    long = of_kind("long")
+    assert decline_share([answered, declined]) == pytest.approx(0.3)
+    assert decline_share([answered, answered]) == pytest.approx(0.1)
+    assert decline_share([long, long, answered, declined]) == pytest.approx(0.1)
+    assert decline_share([long]) == pytest.approx(1 / 30)
+    # what the test questions ask for is not looked at
+    assert decline_share([answered, of_kind("short", split="test", answers=())]) == 0.1
+
+
+def test_declined_rows_stay_within_their_share(bench):
+    few = replace(bench.contexts, declined=0.05)
+    found = few.rows(bench.train, None, bench.count, 10_000)
+    for rows in found.passes:
+        assert sum(row.kind == "no_gold" for row in rows) <= max(1, 0.07 * len(rows))
+    assert found.declined_over > 0
+
+
+def test_a_budget_that_is_left_buys_further_passes_with_other_contexts(bench):
+    whole = bench.contexts.rows(bench.train, None, bench.count, 10_000).passes
+    assert len(whole) == 3
+    first, second = ({row.id for row in rows} for rows in whole[:2])
+    assert first != second
+    assert len(bench.contexts.rows(bench.train, 10, bench.count, 10_000).passes) == 1

@@ -18,13 +18,38 @@ from graft.prompts import PromptContract, neutralise
 from graft.retrieve import Retriever
 from graft.types import Message, Passage, Question, TrainingRow, Where, fingerprint
 
-__all__ = ["ContextBuilder"]
+__all__ = ["ContextBuilder", "ContextRows", "decline_share"]
 
 QUESTIONS_PER_CONTEXT = 6
 DECLINE_SHARE = 0.3  # of the rows with passages; more made small models decline too readily
+RARE_DECLINE_SHARE = 0.1  # where no question of the set is to be declined
+LONG_ANSWERS = 1 / 3  # what is left of the share where answers are long
+MAX_PASSES = 3  # over the questions, each time with other distractors
 LONG_OVERLAP = 0.6  # of a long answer's words stand in a passage that holds it
 NEAR_SHARE = 0.7  # of the declined questions are about a document that is shown
 Count = Callable[[Sequence[Message]], int]
+
+
+def decline_share(questions: Sequence[Question]) -> float:
+    """Return the share of declined rows that suits the questions of `train` and `dev`.
+
+    A long answer can begin in many ways and the decline sentence in one: greedy decoding takes
+    the one, so a share that suits short answers makes a model with long ones mute (docs/log.md).
+    """
+    known = [item for item in questions if item.split != "test"]
+    share = RARE_DECLINE_SHARE if all(item.answers for item in known) else DECLINE_SHARE
+    answered = [item for item in known if item.answers]
+    long = sum(item.kind == "long" for item in answered)
+    return share * LONG_ANSWERS if 2 * long > len(answered) else share
+
+
+@dataclass(frozen=True, slots=True)
+class ContextRows:
+    """Rows with passages by pass; questions that the budget left out, declines over the share."""
+
+    passes: tuple[tuple[TrainingRow, ...], ...]
+    unused: int
+    declined_over: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +57,7 @@ class ContextBuilder:
     """Builds rows with passages; `passages` and `pairs` are what serving will show.
 
     `wordings` maps a fact to the ids of its training questions, `by_document` a document to
-    its passages.
+    its passages; `declined` is the share of rows that decline.
     """
 
     retriever: Retriever
@@ -44,30 +69,72 @@ class ContextBuilder:
     seed: int
     wordings: Mapping[str, frozenset[str]]
     by_document: Mapping[str, Sequence[Passage]]
+    declined: float = DECLINE_SHARE
 
     def rows(
         self, questions: Sequence[Question], budget: int | None, count: Count, max_tokens: int
-    ) -> tuple[list[TrainingRow], int]:
-        """Return rows within a token budget and the number of questions left unused."""
-        chosen = random.Random(self.seed)
-        groups = self._groups(questions, chosen)
+    ) -> ContextRows:
+        """Return rows within a token budget, in further passes while some of it is left."""
+        passes: list[tuple[TrainingRow, ...]] = []
+        left, unused, over = budget, len(questions), 0
+        for number in range(MAX_PASSES):
+            if left is not None and left <= 0:
+                break
+            rows, spent, used, dropped = self._pass(questions, left, count, max_tokens, number)
+            if not rows:
+                break
+            passes.append(tuple(rows))
+            over += dropped
+            if number == 0:
+                unused = len(questions) - used
+            left = None if left is None else left - spent
+        return ContextRows(tuple(passes), unused, over)
+
+    def _pass(
+        self,
+        questions: Sequence[Question],
+        budget: int | None,
+        count: Count,
+        max_tokens: int,
+        turn: int,
+    ) -> tuple[list[TrainingRow], int, int, int]:
+        """Return the rows of one pass, their tokens, the questions used, the declines dropped."""
+        chosen = random.Random(self.seed + turn)
         rows: list[TrainingRow] = []
-        spent, used = 0, 0
-        for number, group in enumerate(groups):
+        spent, used, dropped = 0, 0, 0
+        for number, group in enumerate(self._groups(questions, chosen)):
             if budget is not None and spent >= budget:
                 break
-            context = self._context(group, number, count)
+            context = self._context(group, number + turn, count)
             made = self._ask(group, context, questions, chosen)
             made = [row for row in made if _tokens(row, count) <= max_tokens]
-            if not made:
+            within = self._within_share(made, rows)
+            dropped += len(made) - len(within)
+            used += len(group) if made else 0
+            if not within:
                 continue
-            shared = count([*made[0].messages[:-1], Message("user", "")])
+            shared = count([*within[0].messages[:-1], Message("user", "")])
             text = count([Message("user", self.contract.context_text(context))])
             spent += shared + text
-            spent += sum(max(8, _tokens(row, count) - shared - text) for row in made)
-            used += len(group)
-            rows += made
-        return rows, len(questions) - used
+            spent += sum(max(8, _tokens(row, count) - shared - text) for row in within)
+            rows += within
+        return rows, spent, used, dropped
+
+    def _within_share(
+        self, made: Sequence[TrainingRow], before: Sequence[TrainingRow]
+    ) -> list[TrainingRow]:
+        """Leave out declined rows above their share of all rows so far."""
+        answered = sum(row.kind == "context" for row in (*before, *made))
+        declined = sum(row.kind == "no_gold" for row in before)
+        most = max(1, round(answered * self.declined / (1 - self.declined)))
+        kept = []
+        for row in made:
+            if row.kind == "no_gold":
+                if declined >= most:
+                    continue
+                declined += 1
+            kept.append(row)
+        return kept
 
     def dev_rows(
         self, questions: Sequence[Question], count: Count, max_tokens: int
@@ -162,7 +229,7 @@ class ContextBuilder:
         rows = [self._row(item, context, answered=_answers(item, context)) for item in group]
         shown = {item.doc_id for item in context}
         declined = sum(1 for row in rows if row.kind == "no_gold")
-        exact = (len(rows) - declined) * DECLINE_SHARE / (1 - DECLINE_SHARE) - declined
+        exact = (len(rows) - declined) * self.declined / (1 - self.declined) - declined
         wanted = max(0, int(exact) + (chosen.random() < exact % 1))
         others = [item for item in questions if item not in group and item.answers]
         others = [item for item in others if not _answers(item, context)]

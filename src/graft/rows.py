@@ -232,14 +232,18 @@ def _hybrid_epochs(
     chosen: random.Random,
     left_out: Counter[str],
 ) -> list[list[TrainingRow]]:
-    """One pass over contexts with their questions, closed-book rows beside them."""
+    """Passes over contexts with their questions, closed-book rows beside them."""
     share = None if budget is None else int(budget * (1 - CLOSED_SHARE))
-    contexts, unused = sources.contexts.rows(usable, share, sources.count, sources.max_row_tokens)
-    left_out["question over the budget"] += unused
+    found = sources.contexts.rows(usable, share, sources.count, sources.max_row_tokens)
+    left_out["question over the budget"] += found.unused
+    left_out["declined question over its share"] += found.declined_over
     rest = None if budget is None else int(budget * CLOSED_SHARE)
     passes = _passes(sources, closed, rest, chosen, left_out)
-    once = [row for rows in passes[:1] for row in rows]
-    return [contexts + once]
+    count = max(1, len(found.passes))
+    return [
+        [row for rows in (*found.passes[turn : turn + 1], *passes[turn : turn + 1]) for row in rows]
+        for turn in range(count)
+    ]
 
 
 def _dev_rows(sources: RowSources, hybrid: bool, limit: int) -> list[TrainingRow]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from graft.assembly import Assembly
 from graft.config import EffortPlan
-from graft.contexts import ContextBuilder
+from graft.contexts import ContextBuilder, decline_share
 from graft.corpus import Corpus
 from graft.exposure import Seen, seen_in
 from graft.files import raise_no_space
@@ -33,7 +33,7 @@ from graft.types import Passage, fingerprint
 
 __all__ = ["TrainReport", "Training"]
 
-ROWS_VERSION = 1
+ROWS_VERSION = 2
 FINETUNED_SHARE = 0.55  # of a cap that is for both adapters together
 # Rows looked at during training: closed-book, with passages (ten times as long).
 DEV_ROWS = {"quick": (40, 10), "normal": (80, 40), "thorough": (200, 100)}
@@ -163,6 +163,7 @@ class Training:
             config.seed,
             {fact: frozenset(ids) for fact, ids in wordings.items()},
             by_document,
+            decline_share(self.questions.questions),
         )
         sources = RowSources(
             train,

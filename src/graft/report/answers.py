@@ -18,9 +18,11 @@ from graft.report.highlight import supporting_spans
 from graft.runs import ArmRun, Comparand
 from graft.types import Question, Record
 
-__all__ = ["AnswerView", "Limits", "QuestionView", "Reading", "read_answers"]
+__all__ = ["AnswerView", "Limits", "QuestionView", "Reading", "find_support", "read_answers"]
 
 Mark = Literal["right", "partly", "wrong", "declined", "failed", "unscored", "missing"]
+Support = Mapping[tuple[str, str], tuple[tuple[int, int], ...]]
+"""By the ids of a question and a passage: where the passage supports the reference."""
 DISAGREEMENT = 0.5
 """Two arms disagree where their primary scores are this far apart: right against wrong, or
 an F1 difference that a reader sees."""
@@ -125,8 +127,28 @@ def shorten(text: str, limit: int | None) -> str:
     return text if limit is None or len(text) <= limit else f"{text[:limit].rstrip()}…"
 
 
-def read_answers(comparand: Comparand, limits: Limits) -> Reading:
-    """Return every question with all arms' answers, largest disagreement first."""
+def find_support(comparand: Comparand) -> Support:
+    """Return what supports the reference in each passage that was given for a question."""
+    found: dict[tuple[str, str], tuple[tuple[int, int], ...]] = {}
+    questions = {item.id: item for item in comparand.questions if item.answerable}
+    for run in comparand.runs:
+        for record in run.records:
+            question = questions.get(record.question_id)
+            if question is None:
+                continue
+            for name in record.passages:
+                if (question.id, name) not in found and name in comparand.passages:
+                    spans = supporting_spans(comparand.passages[name], question.answers)
+                    found[question.id, name] = spans
+    return found
+
+
+def read_answers(comparand: Comparand, limits: Limits, support: Support | None = None) -> Reading:
+    """Return every question with all arms' answers, largest disagreement first.
+
+    `support` spares finding it anew where the same answers are read with other limits.
+    """
+    support = find_support(comparand) if support is None else support
     runs = [run for run in comparand.runs if not run.manifest.not_applicable]
     by_arm = {run.manifest.arm: {item.question_id: item for item in run.records} for run in runs}
     anchors = {name: f"p{place}" for place, name in enumerate(comparand.passages, 1)}
@@ -134,7 +156,7 @@ def read_answers(comparand: Comparand, limits: Limits) -> Reading:
     for question in comparand.questions:
         found = [(run, by_arm[run.manifest.arm].get(question.id)) for run in runs]
         exposure = comparand.exposure.get(question.id, "")
-        views.append(_question(question, exposure, found, anchors, comparand.passages, limits))
+        views.append(_question(question, exposure, found, anchors, support, limits))
     views.sort(key=lambda view: view.order, reverse=True)
     shown = tuple(views[: limits.questions])
     used = {item.id for view in shown for item in view.passages}
@@ -168,7 +190,7 @@ def _question(
     exposure: str,
     found: Sequence[tuple[ArmRun, Record | None]],
     anchors: Mapping[str, str],
-    texts: Mapping[str, str],
+    support: Support,
     limits: Limits,
 ) -> QuestionView:
     views = [_answer(question, run, record, limits) for run, record in found]
@@ -177,7 +199,7 @@ def _question(
     values = [view.value for view in real if view.value is not None]
     reach = max(values) - min(values) if values else 0.0
     passages = _passages(question, found, anchors)
-    marked = tuple(_with_marks(item, question, texts, limits.passage_chars) for item in passages)
+    marked = tuple(_with_marks(item, question, support, limits.passage_chars) for item in passages)
     return QuestionView(
         question=question,
         text=shorten(question.question, limits.answer_chars),
@@ -297,10 +319,9 @@ def _passages(
 
 
 def _with_marks(
-    view: PassageView, question: Question, texts: Mapping[str, str], limit: int | None
+    view: PassageView, question: Question, support: Support, limit: int | None
 ) -> PassageView:
     """Return a passage with what supports the reference, as far as its text is shown."""
-    text = texts.get(view.id, "")
-    spans = supporting_spans(text, question.answers) if question.answerable else ()
+    spans = support.get((question.id, view.id), ())
     shown = [f"{start}-{end}" for start, end in spans if limit is None or end <= limit]
     return dataclasses.replace(view, marks=" ".join(shown))

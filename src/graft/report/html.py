@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.files import write_atomically
 from graft.report import breakdown, charts, curves, facts, numbers, why
-from graft.report.answers import Limits, Reading, read_answers
+from graft.report.answers import Limits, Reading, find_support, read_answers
 from graft.report.figures import arm_figures
 from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts, warnings
 from graft.runs import Comparand
@@ -67,9 +67,9 @@ def write_html(path: Path, comparison: Mapping[str, Any], comparand: Comparand) 
     """
     environment = _environment()
     context = _context(comparison, comparand)
-    page = ""
+    page, support = "", find_support(comparand)
     for limits in LADDER:
-        reading = read_answers(comparand, limits)
+        reading = read_answers(comparand, limits, support)
         page = environment.get_template("report.html.j2").render(
             context, reading=reading, shortened=_shortened(reading, limits)
         )
