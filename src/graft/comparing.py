@@ -24,6 +24,7 @@ from graft.decide.failures import training_wordings
 from graft.evaluate import ask_all, gold_sources, time_arms
 from graft.exposure import Seen, exposures, trained_on_test
 from graft.manifests import Manifests
+from graft.models.device import machine_line
 from graft.probing import Probed, Probing
 from graft.protocols import Progress
 from graft.references import (
@@ -292,6 +293,7 @@ class Comparing:
         receipts = {name: read_receipt(self.training.folder(name)) for name in self.adapters}
         contract = self.training.contract
         return {
+            "machine": machine_line(),
             "effort": self.plan.effort,
             "limit": self.limit,
             "plan": dataclasses.asdict(self.plan),

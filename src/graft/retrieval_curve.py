@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from graft.decide.sheet import cluster_of
-from graft.metrics import METRICS, expects_answer
+from graft.metrics import METRICS
 from graft.metrics.normalise import has_run, words_of
 from graft.protocols import Progress
 from graft.retrieve import Found
@@ -139,8 +139,8 @@ def measure_retrieval(
     Intervals are clustered by `group`. `passages` is the number in a prompt now, which the
     advice starts from; `exposure` adds slices by what an adapter has seen.
     """
-    test = [item for item in questions if item.split == "test" and expects_answer(item)]
-    asked = [item for item in test if item.doc_ids]
+    test = [item for item in questions if item.split == "test" and item.answerable]
+    asked = [item for item in test if item.doc_ids]  # a gold answer is not needed
     depth = max((*ks, passages))
     steps = tuple(sorted({*ks, passages}))
     seen = _search(asked, retriever, depth, on_progress)

@@ -232,7 +232,7 @@ def _hybrid_epochs(
     chosen: random.Random,
     left_out: Counter[str],
 ) -> list[list[TrainingRow]]:
-    """Passes over contexts with their questions, closed-book rows beside them."""
+    """Make passes over contexts with their questions, closed-book rows beside them."""
     share = None if budget is None else int(budget * (1 - CLOSED_SHARE))
     found = sources.contexts.rows(usable, share, sources.count, sources.max_row_tokens)
     left_out["question over the budget"] += found.unused

@@ -11,6 +11,7 @@ from graft.cli.options import (
     GatedArmOption,
     JunitOption,
     LimitOption,
+    RetrievalOption,
     UnderOption,
     split_names,
 )
@@ -21,6 +22,7 @@ __all__ = ["EXAMPLES", "compare"]
 EXAMPLES = (
     "graft compare --arms base,rag --limit 50 --json",
     "graft compare --fail-under 0.8 --junit graft.xml",
+    "graft compare --retrieval",
 )
 
 
@@ -33,6 +35,7 @@ def compare(
     fail_under: UnderOption = "",
     fail_if_regressed: BaselineOption = None,
     arm: GatedArmOption = "",
+    retrieval: RetrievalOption = False,
 ) -> None:
     """Measure every arm and say which one to use.
 
@@ -40,6 +43,9 @@ def compare(
     What is done already is reused, so an interrupted comparison goes on where it stopped.
     A gate that is not met ends it with exit code 100.
     """
+    if retrieval:
+        _retrieval_alone(session)
+        return
     gates = read_gates(junit, fail_under, fail_if_regressed, arm)
     names = split_names(arms)
     workspace = session.open()
@@ -47,3 +53,12 @@ def compare(
     with session.progress() as progress:
         result = workspace.compare(effort=effort, arms=names, limit=limit, on_progress=progress)
     show_result(session, result, gates=gates, margin=workspace.config.compare.margin)
+
+
+def _retrieval_alone(session: Session) -> None:
+    from graft.cli.retrieval import show_retrieval
+
+    workspace = session.open()
+    with session.progress() as progress:
+        result = workspace.measure_retrieval(on_progress=progress)
+    show_retrieval(session, result)

@@ -33,6 +33,8 @@ def note_plan(session: Session, plan: ComparePlan) -> None:
     settings = [f"{name} {worded(value)}" for name, value in flattened(plan.settings)]
     if settings:
         session.note(f"settings: {', '.join(settings)}")
+    if plan.shows:
+        session.note(plan.shows)
     session.note("Ctrl-C stops it; the same command continues\n")
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "JunitOption",
     "LimitOption",
     "QuietOption",
+    "RetrievalOption",
     "UnderOption",
     "VerboseOption",
     "WorkspaceOption",
@@ -73,6 +74,10 @@ BaselineOption = Annotated[
 GatedArmOption = Annotated[
     str,
     typer.Option("--arm", metavar="NAME", help="The arm of the gates; else the recommended one."),
+]
+
+RetrievalOption = Annotated[
+    bool, typer.Option("--retrieval", help="Measure retrieval alone: no model is asked.")
 ]
 
 

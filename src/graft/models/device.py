@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["best_device", "best_dtype", "has_fast_bf16", "has_gpu", "is_fast"]
+__all__ = ["best_device", "best_dtype", "has_fast_bf16", "has_gpu", "is_fast", "machine_line"]
 
 
 def best_device() -> str:
@@ -51,6 +53,20 @@ def has_gpu() -> bool:
     """Tell whether an NVIDIA driver or Apple silicon is there, without importing torch."""
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     return apple or Path("/dev/nvidiactl").exists()
+
+
+def machine_line() -> str:
+    """Describe the machine in a line for a report: no host name, no path."""
+    info = Path("/proc/cpuinfo")
+    text = info.read_text(encoding="utf-8", errors="replace") if info.exists() else ""
+    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    processor = name[1].strip() if name else platform.processor() or platform.machine()
+    counted = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if counted else os.cpu_count() or 1
+    parts = [processor, f"{cores} cores", platform.system()]
+    if has_gpu():
+        parts.insert(2, "with a GPU")
+    return ", ".join(part for part in parts if part)
 
 
 def is_fast() -> bool:

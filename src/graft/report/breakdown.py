@@ -36,6 +36,8 @@ LIMITS = {
 }
 SLICES = {"exposure": "exposure", "kind": "kind of answer", "documents": "references", "tag": "tag"}
 """What the first part of a slice's name stands for, in the order of the table."""
+LONGEST = 400
+"""Characters of an answer among the flips; the answers themselves stand whole further down."""
 STATES: Mapping[str, Tone] = {"passes": "passes", "fails": "fails"}
 
 
@@ -70,7 +72,12 @@ def flips_of(comparison: Mapping[str, Any]) -> Flips | None:
 
 def _flips(items: Sequence[Mapping[str, Any]] | None) -> tuple[Flip, ...]:
     keys = ("question", "answer", "other_answer", "gold")
-    return tuple(Flip(*(str(item.get(key) or "").strip() for key in keys)) for item in items or ())
+    return tuple(Flip(*(_cut(str(item.get(key) or "")) for key in keys)) for item in items or ())
+
+
+def _cut(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST].rstrip()}…"
 
 
 def target_words(comparison: Mapping[str, Any]) -> str:

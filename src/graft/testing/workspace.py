@@ -31,6 +31,7 @@ from graft.questions import (
     store_questions,
 )
 from graft.results import CompareResult, RescoreResult
+from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.retrieve import Found
 from graft.training import TrainReport
 from graft.types import GenerateOptions, Hit, Passage, Where, fingerprint
@@ -270,6 +271,12 @@ class FakeWorkspace:
         _tell(on_progress, "ask", 1 if reused else 4)
         self._store(compared=key, comparison=fake_comparison(arms or MODEL_ARMS))
         return self._result(reused)
+
+    def measure_retrieval(self, on_progress: Progress | None = None) -> RetrievalCurve:
+        """Measure the retrieval by words."""
+        self._need("documents", "graft add docs/")
+        questions = load_questions(self.root / ".graft").questions
+        return measure_retrieval(questions, self._retriever, passages=2, on_progress=on_progress)
 
     def report(self) -> CompareResult:
         """Return the comparison again."""
