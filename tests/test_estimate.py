@@ -10,6 +10,7 @@ from graft import estimate as forecast
 from graft.comparing import AnswerTokens, Comparing
 from graft.config import effort_plan
 from graft.estimate import estimate
+from graft.types import Question
 
 
 class Base:
@@ -20,8 +21,9 @@ class Base:
 
 def comparing_of(effort, words, *, api_only=False, arms=("base", "rag"), built=True):
     split = {
+        "dev": [None] * 36,
         "train": [SimpleNamespace(answers=(" ".join(["word"] * words),))] * 4,
-        "test": [None] * 100,
+        "test": [Question(str(n), "?", ("a",), "test", str(n)) for n in range(100)],
     }
     training = SimpleNamespace(
         questions=SimpleNamespace(by_split=split.__getitem__),
@@ -33,7 +35,7 @@ def comparing_of(effort, words, *, api_only=False, arms=("base", "rag"), built=T
         api_only=api_only,
         engine="openvino",
         base=Base(),
-        config=SimpleNamespace(retrieval=SimpleNamespace(passage_tokens=128)),
+        config=SimpleNamespace(retrieval=SimpleNamespace(passage_tokens=128), references=()),
     )
     plan = effort_plan(effort, fast_device=False, passages=3)
     return Comparing(assembly, None, training, plan, arms, None, [], [], 0.0)

@@ -16,6 +16,7 @@ from graft.comparing import Comparing
 from graft.models.device import is_fast
 from graft.probes import coldstart, distractors, forgetting
 from graft.probing import MODEL_ARMS
+from graft.pilot import ANSWERABLE, ORDERS, UNANSWERABLE
 from graft.question_power import power_line
 
 __all__ = ["ComparePlan", "estimate"]
@@ -62,7 +63,7 @@ def estimate(comparing: Comparing) -> ComparePlan:
     models = [name for name in arms if name in MODEL_ARMS]
     timed = min(plan.latency_questions, asked)
     new_tokens = comparing.answer_tokens()
-    steps = _training(comparing, new_tokens.mean)
+    steps = _pilot(comparing) + _training(comparing, new_tokens.mean)
     steps += _asking(models, asked, timed, max(0.0, new_tokens.expected - SHORT_ANSWER))
     steps += _probing(comparing, models, new_tokens.expected)
     settings = {
@@ -78,6 +79,15 @@ def estimate(comparing: Comparing) -> ComparePlan:
     }
     shows = power_line(training.questions, asked)
     return ComparePlan(tuple(steps), sum(value for _, value in steps), settings, shows)
+
+
+def _pilot(comparing: Comparing) -> Steps:
+    """Return the step of choosing the examples of the untuned arms."""
+    if not comparing.plan.pilot:
+        return []
+    asked = min(ANSWERABLE + UNANSWERABLE, len(comparing.training.questions.by_split("dev")))
+    tokens = PROMPT_TOKENS[True] + PROMPT_TOKENS[False]
+    return [("choose examples on dev", asked * ORDERS * tokens / READ_RATE[is_fast()])]
 
 
 def _training(comparing: Comparing, answer: float) -> Steps:

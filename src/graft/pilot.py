@@ -31,6 +31,7 @@ __all__ = ["Pilot", "candidates_of", "headline_of", "with_choice"]
 
 PILOT_VERSION = 1
 ANSWERABLE, UNANSWERABLE = 24, 12
+ORDERS = 3  # at most
 ARMS = ("base", "rag")
 
 Examples = tuple[tuple[str, str], ...]

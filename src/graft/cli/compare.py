@@ -22,7 +22,6 @@ __all__ = ["EXAMPLES", "compare"]
 EXAMPLES = (
     "graft compare --arms base,rag --limit 50 --json",
     "graft compare --fail-under 0.8 --junit graft.xml",
-    "graft compare --retrieval",
 )
 
 
