@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from graft import Workspace, workspace
+from graft import Workspace, preparing
 from graft.config import effort_plan
 from graft.runs import read_records
 
@@ -80,7 +80,7 @@ def built(tmp_path_factory, offline):
     """Everything built and compared once."""
     root = tmp_path_factory.mktemp("end") / "team"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workspace, "effort_plan", small_plan)
+        patch.setattr(preparing, "effort_plan", small_plan)
         made = Workspace.create(root)
         write_material(root)
         added = made.add([root / "docs"])

@@ -14,9 +14,9 @@ from typing import Any
 from graft.arms import RETRIEVING, TUNED
 from graft.comparing import Comparing
 from graft.models.device import is_fast
+from graft.pilot import ANSWERABLE, ORDERS, UNANSWERABLE
 from graft.probes import coldstart, distractors, forgetting
 from graft.probing import MODEL_ARMS
-from graft.pilot import ANSWERABLE, ORDERS, UNANSWERABLE
 from graft.question_power import power_line
 
 __all__ = ["ComparePlan", "estimate"]
