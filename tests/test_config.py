@@ -73,6 +73,21 @@ def test_every_problem_is_named_at_once():
         ('[compare]\narms = "rag"', "'compare.arms' is 'rag', expected a list of strings"),
         ("[compare]\narms = [1]", "'compare.arms' is [1], expected a list of strings"),
         ("train = 3", "'train' must be a table"),
+        ("[compare]\nmargin = -1", "'compare.margin' is -1, expected a number from 0"),
+        (
+            "[compare.limits]\nmax_p95_ms = -4",
+            "'compare.limits.max_p95_ms' is -4, expected a number from 0",
+        ),
+        (f"[compare]\ntarget = 1{'0' * 400}", "'compare.target' is 1000"),
+        (
+            "[compare]\nmargin = 5",
+            "'compare.margin' is 5, expected a share below 1: 0.05 for 5 points",
+        ),
+        ("[compare]\nmargin = 1", "'compare.margin' is 1, expected a share below 1"),
+        (
+            "[retrieval]\npassage_tokens = 0",
+            "'retrieval.passage_tokens' is 0, but a passage needs at least one token",
+        ),
         ("[compare]\nmargin = nan", "'compare.margin' is nan, expected a number from 0"),
         ("[compare]\ntarget = 80", "'compare.target' is 80.0, expected a fraction from 0 to 1"),
         ("references = 3", "'references' must be a list of tables, each under [[references]]"),
@@ -169,7 +184,7 @@ def test_a_choice_names_what_can_be_chosen():
 
 
 def test_a_whole_number_stands_for_a_fraction():
-    margin = parse_config("[compare]\nmargin = 1").compare.margin
+    margin = parse_config("[compare]\ntarget = 1").compare.target
     assert margin == 1.0
     assert isinstance(margin, float)
 
@@ -199,16 +214,16 @@ def test_a_written_file_keeps_what_was_chosen():
 def test_quick_shows_at_most_two_passages_in_400_tokens():
     plan = effort_plan("quick", fast_device=True, passages=3)
     assert (plan.train_tokens, plan.test_questions, plan.prompt_tokens) == (90_000, 150, 400)
-    assert (plan.passages, plan.latency_questions, plan.pilot, plan.seeds) == (2, 20, False, 1)
+    assert (plan.passages, plan.latency_questions, plan.pilot) == (2, 20, False)
     assert effort_plan("quick", fast_device=True, passages=1).passages == 1
 
 
 def test_normal_has_a_pilot_and_thorough_has_no_cap():
     normal = effort_plan("normal", fast_device=True, passages=3)
     assert (normal.train_tokens, normal.test_questions, normal.passages) == (250_000, 300, 3)
-    assert (normal.pilot, normal.seeds) == (True, 1)
+    assert normal.pilot
     thorough = effort_plan("thorough", fast_device=True, passages=3)
-    assert (thorough.train_tokens, thorough.test_questions, thorough.seeds) == (None, None, 3)
+    assert (thorough.train_tokens, thorough.test_questions) == (None, None)
 
 
 def test_a_slow_device_trains_on_fewer_tokens_and_asks_as_many_questions():

@@ -357,6 +357,19 @@ def test_a_catalogue_of_a_newer_version_is_refused(tmp_path):
         Corpus(tmp_path)
 
 
+def test_a_workspace_that_may_only_be_read_keeps_its_catalogue(tmp_path, monkeypatch):
+    catalog = Catalog(tmp_path / "catalog.sqlite")
+    connect = sqlite3.connect
+
+    def read_only(file, **named):
+        return connect(f"file:{file}?mode=ro", uri=True, **named)
+
+    monkeypatch.setattr(sqlite3, "connect", read_only)
+    with pytest.raises(BadInput, match="the workspace cannot be written") as caught:
+        catalog.remove(["a.md"])
+    assert caught.value.next_step == "give yourself write access to it, or copy the workspace"
+
+
 def test_a_broken_catalogue_is_named(tmp_path):
     (tmp_path / "catalog.sqlite").write_bytes(b"no database at all, certainly not one" * 100)
     with pytest.raises(BadInput, match="cannot be used") as caught:

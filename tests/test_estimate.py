@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from graft import estimate as forecast
-from graft.comparing import AnswerTokens, Comparing
+from graft.comparing import AnswerTokens, Comparing, allotted
 from graft.config import effort_plan
 from graft.estimate import estimate
 from graft.types import Question
@@ -34,6 +35,7 @@ def comparing_of(effort, words, *, api_only=False, arms=("base", "rag"), built=T
     assembly = SimpleNamespace(
         api_only=api_only,
         engine="openvino",
+        state=Path("/nowhere"),
         base=Base(),
         config=SimpleNamespace(retrieval=SimpleNamespace(passage_tokens=128), references=()),
     )
@@ -89,3 +91,26 @@ def test_normal_says_what_all_probes_take():
     assert seconds_of(plan, "put 20 questions") == pytest.approx(2 * 20 * tokens / 400)
     remote = estimate(comparing_of("normal", 6, api_only=True))
     assert seconds_of(remote, "ask 1 models") == 0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "cap", "shares"),
+    [
+        ({"fact": 90, "new": 10}, 1, {"fact": 1, "new": 0}),
+        ({"a": 5, "b": 5}, 1, {"a": 1, "b": 0}),
+        ({"a": 98, "b": 1, "c": 1}, 3, {"a": 1, "b": 1, "c": 1}),
+        ({"a": 98, "b": 1, "c": 1}, 10, {"a": 8, "b": 1, "c": 1}),
+        ({"a": 50, "b": 30, "c": 20}, 7, {"a": 4, "b": 2, "c": 1}),
+        ({"a": 2, "b": 3}, 9, {"a": 2, "b": 3}),
+    ],
+)
+def test_a_limit_is_shared_out_over_the_strata_to_the_question(sizes, cap, shares):
+    assert allotted(sizes, cap) == shares
+    assert allotted(dict(reversed(sizes.items())), cap) == shares
+
+
+def test_one_of_a_thing_is_said_in_the_singular():
+    comparing = comparing_of("quick", 6, arms=("base",))
+    comparing.limit = 1
+    texts = [text for text, _ in estimate(comparing).steps]
+    assert texts[:3] == ["load 1 arm", "time 1 question an arm, one by one", "ask base 1 question"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graft.errors import NoSpaceLeft
+from graft.errors import BadInput, NoSpaceLeft
 from graft.files import raise_no_space, write_atomically
 
 
@@ -62,14 +62,29 @@ def test_a_full_disk_while_making_the_folder_is_named(tmp_path, monkeypatch):
         write_atomically(tmp_path / "new" / "a.txt", "text")
 
 
-def test_another_failure_of_the_disk_stays_what_it_is(tmp_path, monkeypatch):
+def test_a_refused_write_names_the_file_and_the_folder_to_open(tmp_path, monkeypatch):
     def denied(*_, **__):
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(os, "replace", denied)
-    with pytest.raises(PermissionError):
+    with pytest.raises(BadInput, match="the file cannot be written") as caught:
         write_atomically(tmp_path / "a.txt", "new")
     assert list(tmp_path.iterdir()) == []
+    assert (caught.value.where, caught.value.why) == (str(tmp_path / "a.txt"), "Permission denied")
+    assert caught.value.next_step == (
+        f"name another path, or give yourself write access to {tmp_path}"
+    )
+
+
+@pytest.mark.parametrize("name", ["a.txt/b.txt", "a.txt/new/b.txt", "folder"])
+def test_a_path_that_can_hold_no_file_is_refused(tmp_path, name):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BadInput, match="the file cannot be written") as caught:
+        write_atomically(tmp_path / name, "new")
+    assert caught.value.next_step.endswith(f"to {tmp_path}")
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])

@@ -161,6 +161,14 @@ def test_csv_is_read_with_its_line_numbers(tmp_path, delimiter):
     assert "line 7: " in caught.value.why
 
 
+def test_a_table_without_a_question_column_names_the_columns(tmp_path):
+    path = tmp_path / "qa.csv"
+    path.write_text("Q,A\nWhy?,so\nWho?,me\n")
+    with pytest.raises(QuestionFileError) as caught:
+        read_questions(path)
+    assert caught.value.why == 'line 1: no column "question"; the columns are q, a'
+
+
 def test_the_filter_narrows_the_test_split_alone(tmp_path):
     lines = [
         line("a", core=True),
@@ -376,14 +384,14 @@ def test_the_check_says_what_may_spoil_a_comparison():
     assert check(questions, documents) == [
         "3 questions: 0 train, 0 dev, 3 test.",
         "There is no training question: nothing can be fine-tuned on pairs.",
-        "1 of 3 test questions (33%) cannot be answered from the documents; the right answer to"
+        "1 of 3 test questions (33 %) cannot be answered from the documents; the right answer to"
         " them is to decline.",
         "Without a gold answer, for retrieval only: 1.",
         "Gold documents that the corpus does not have, 1 in 1 questions: b.md."
         " The nearest to b.md is a.md.",
         "Groups among the test questions: 2; under 20 no arm can be recommended.",
         "Taken out of training at import because they stand in the test split: 1.",
-        "Of the test questions 33.3% stood in training too; above 2% no arm is recommended. Take"
+        "Of the test questions 33.3 % stood in training too; above 2 % no arm is recommended. Take"
         " them out of one split in your own file and import it again.",
         *detectable(questions),
         f"The set is fixed by its hash: {questions.hash}.",

@@ -138,10 +138,10 @@ def test_the_remarks_have_counts_and_the_nearest_first():
     found = Leakage(("t",), (Similar("a0", "t1", 0.61), Similar("a1", "t2", 0.9)), (("a2", "t"),))
     assert leakage_remarks(QuestionSet(items, ("t",)), found) == [
         "Taken out of training at import because they stand in the test split: 1.",
-        "Of the test questions 25.0% stood in training too; above 2% no arm is recommended. Take"
+        "Of the test questions 25.0 % stood in training too; above 2 % no arm is recommended. Take"
         " them out of one split in your own file and import it again.",
         "Same question in test and train with different answers, 1: a2 and t.",
-        "Test questions much like a training question with the same answer, 2 of 4 (50.0%):"
+        "Test questions much like a training question with the same answer, 2 of 4 (50.0 %):"
         " a1 and t2 (0.90), a0 and t1 (0.61). They stay; scores are given with and without them.",
     ]
 

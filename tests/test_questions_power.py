@@ -34,9 +34,9 @@ def test_independent_questions_show_what_the_table_of_the_formula_says():
     said = detectable(asked(200))
     assert said == [
         "With 200 test questions in 200 groups you can see differences of 8.8 points or more where"
-        " arms disagree on 20% of the questions, 10.8 points or more where arms disagree on 30% of"
-        " the questions (level 5%, power 80%).",
-        "With three contrasts at once, in points: 10.2 at 20%, 12.4 at 30%.",
+        " arms disagree on 20 % of the questions, 10.8 points or more where arms disagree on 30 %"
+        " of the questions (level 5 %, power 80 %).",
+        "With three contrasts at once, in points: 10.2 at 20 %, 12.4 at 30 %.",
     ]
 
 
@@ -51,10 +51,10 @@ def test_questions_of_one_group_count_less_and_the_assumption_is_said():
 def test_twelve_questions_say_plainly_what_they_cannot_and_can_see():
     (said,) = detectable(asked(12))
     assert said == (
-        "No difference can be shown with 12 test questions in 12 groups where arms disagree on 20%"
-        " or 30% of them; it takes arms that disagree on at least 54%, with the same arm right each"
-        " time: a difference of 54 points. To see 10 points at 30% takes 234 questions (level 5%,"
-        " power 80%)."
+        "No difference can be shown with 12 test questions in 12 groups where arms disagree on 20 %"
+        " or 30 % of them; it takes arms that disagree on at least 54 %, with the same arm right"
+        " each time: a difference of 54 points. To see 10 points at 30 % takes 234 questions (level"
+        " 5 %, power 80 %)."
     )
     root = detectable_difference(12, 1.0)
     assert root**2 == pytest.approx(0.535, abs=0.002)
@@ -71,7 +71,7 @@ def test_a_handful_can_show_nothing_at_all_and_no_test_question_says_nothing():
 
 def test_a_middling_number_shows_one_and_not_the_other():
     said = detectable(asked(28))
-    assert "none where they disagree on 20%" in said[0]
+    assert "none where they disagree on 20 %" in said[0]
     assert said[1] == "With three contrasts at once it can show none."
 
 
@@ -79,13 +79,13 @@ def test_the_line_of_the_plan_follows_the_number_asked():
     whole = asked(600)
     assert power_line(whole, 150) == (
         "150 test questions can show a difference between two arms of 10.1 to 12.4 points or more"
-        " (where they disagree on 20% to 30%)"
+        " (where they disagree on 20 % to 30 %)"
     )
     assert power_line(whole, 1_000) == power_line(whole, 600)
     assert power_line(whole, 12) == (
         "no difference between arms can be shown with 12 test questions; graft questions check"
     )
-    assert power_line(whole, 28).endswith("points or more (where they disagree on 30%)")
+    assert power_line(whole, 28).endswith("points or more (where they disagree on 30 %)")
     drawn = power_line(asked(600, groups=60), 150)
     assert "of 12.2 to 14.9 points" in drawn
     assert "of 16.7 to 20.5 points" in power_line(asked(150, groups=15), 150)

@@ -127,18 +127,37 @@ def ranked(*ranks):
 @pytest.mark.parametrize(
     ("ranks", "text", "command"),
     [
-        ([1] * 7 + [9] * 3, "at k=3 the passage with the answer is there for 70%, at 10 for 100%: "
-         "raise [retrieval] passages", "set passages = 10"),
-        ([1] * 5 + [30] * 5, "even among 20 passages the passage with the answer is there for 50% "
+        ([1] * 7 + [9] * 3, "at k=3 the passage with the answer is there for 70 %, at 10 for 100 %:"
+         " raise [retrieval] passages", "set passages = 10"),
+        ([1] * 5 + [30] * 5, "even among 20 passages the passage with the answer is there for 50 % "
          "only", "graft compare --retrieval --json"),
         ([1] * 10, "fewer passages give shorter prompts", "set passages = 1"),
         ([1, 2, 3] * 4, "the number of passages fits", "graft compare"),
     ],
 )  # fmt: skip
 def test_the_advice_is_one_sentence_with_one_command(ranks, text, command):
-    advice = measure_retrieval(*ranked(*ranks)).advice
+    advice = measure_retrieval(*ranked(*ranks), passage_tokens=100).advice
     assert text in advice.text
     assert advice.command.startswith(command)
+
+
+@pytest.mark.parametrize(
+    ("passages", "tokens", "text", "command"),
+    [
+        (3, 80, "at 10 for 100 %: raise", "set passages = 10 "),
+        (3, 128, "among the 8 passages that fit a prompt", "graft compare --retrieval"),
+        (3, 600, "of 600 tokens: at most 1 fit a prompt, not 3", "set passages = 1 "),
+        (20, 128, "of 128 tokens: at most 8 fit a prompt", "set passages = 8 "),
+    ],
+)  # fmt: skip
+def test_no_more_passages_are_advised_than_fit_a_prompt(passages, tokens, text, command):
+    advice = measure_retrieval(
+        *ranked(*[1] * 7, *[9] * 3), passages=passages, passage_tokens=tokens
+    ).advice
+    assert text in advice.text
+    assert advice.command.startswith(command)
+    if command.startswith("set"):
+        assert advice.command.endswith("then graft compare --effort normal")
 
 
 def test_without_gold_documents_the_advice_says_so():

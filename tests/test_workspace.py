@@ -9,6 +9,9 @@ import pytest
 
 from graft import Workspace
 from graft.arms import CONTROLS
+from graft.asking import Asking
+from graft.config import Config, OpenAIConfig
+from graft.doctor import examine
 from graft.errors import BadInput, UsageError
 
 # With one passage in the prompt the fake's answer is the last word of the best one.
@@ -186,6 +189,13 @@ def test_the_served_arm_is_the_measured_one(compared):
     assert arm.answer(question.question).text == record["answer"]
 
 
+def test_a_stored_plan_with_a_field_of_an_older_version_is_read(compared):
+    stored = compared.results.settings()
+    older = stored | {"plan": stored["plan"] | {"seeds": 3}}
+    asking = Asking(compared.assembly, older, {}, None, None, lambda: compared.index)
+    assert asking.arm("rag").passages == stored["plan"]["passages"]
+
+
 def test_a_report_drawn_again_from_its_files_equals_the_first(compared):
     files = sorted(compared.state.glob("reports/*/*"))
     first = {path.name: path.read_bytes() for path in files}
@@ -225,7 +235,46 @@ def test_a_plan_says_steps_seconds_and_settings_before_anything_is_done(filled):
     assert not (filled.state / "runs").exists()
 
 
+def test_a_plan_leaves_out_what_is_measured_already(compared):
+    done = compared.plan_compare()
+    assert (done.done, done.steps, done.seconds) == (True, (), 0)
+    [folder] = compared.state.glob("runs/rag-*")
+    shutil.rmtree(folder)
+    plan = compared.plan_compare()
+    assert not plan.done
+    assert [text.split()[:2] for text, _ in plan.steps if text.startswith("ask")] == [
+        ["ask", "rag"]
+    ]
+    assert not compared.plan_compare(limit=2).done
+
+
 def test_doctor_names_what_it_looked_at(filled):
     checks = {check.name: check for check in filled.doctor()}
     assert checks["embedder"].detail == "fake"
     assert checks["workspace"].ok
+
+
+@pytest.mark.parametrize(
+    ("openai", "lacks"),
+    [
+        (OpenAIConfig(), "base_url and model"),
+        (OpenAIConfig(base_url="http://localhost:1/v1"), "model"),
+        (OpenAIConfig(model="m"), "base_url"),
+        (OpenAIConfig(base_url="http://localhost:1/v1", model="m"), ""),
+    ],
+)
+def test_doctor_looks_whether_the_server_is_named(tmp_path, openai, lacks):
+    config = Config(generator="openai", embedder="fake", openai=openai)
+    checks = {check.name: check for check in examine(config, tmp_path, tmp_path)}
+    assert checks["base model"].ok == (not lacks)
+    if lacks:
+        assert checks["base model"].next_step == f"set {lacks} under [openai] in graft.toml"
+
+
+@pytest.mark.parametrize("example", [False, True])
+def test_create_where_nothing_can_be_written_says_so(tmp_path, example):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BadInput, match="the file cannot be written") as caught:
+        Workspace.create(tmp_path / "file", example=example)
+    assert caught.value.next_step.endswith(f"write access to {tmp_path}")
+    assert (tmp_path / "file").read_text() == "mine"

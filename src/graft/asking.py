@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -86,4 +86,6 @@ class Asking:
         examples = tuple((asked, answer) for asked, answer in texts["examples"])
         contract = PromptContract(texts["system"], texts["decline"], examples)
         options = GenerateOptions(**(self.settings["options"] | {"stop": ()}))
-        return contract, options, EffortPlan(**self.settings["plan"])
+        known = {item.name for item in fields(EffortPlan)}
+        plan = {key: value for key, value in self.settings["plan"].items() if key in known}
+        return contract, options, EffortPlan(**plan)

@@ -101,7 +101,12 @@ class Assembly:
         """Load the embedder."""
         if self.config.embedder == "fake":
             return _class("graft.embed.fake", "FakeEmbedder")()  # type: ignore[no-any-return]
-        files = resolve_model(self.config.embedder, offline=self.config.offline, root=self.root)
+        files = resolve_model(
+            self.config.embedder,
+            offline=self.config.offline,
+            root=self.root,
+            setting="embedder",
+        )
         return _class("graft.embed.openvino", "OpenVinoEmbedder")(files.path)  # type: ignore[no-any-return]
 
     @cached_property

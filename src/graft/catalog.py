@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from graft.errors import BadInput, NoSpaceLeft
+from graft.files import raise_unwritable
 from graft.types import Document, Passage, PassageKind, Section
 
 __all__ = ["Catalog", "Entry", "Skipped", "State"]
@@ -89,7 +91,10 @@ class Catalog:
             BadInput: the file is no catalogue or of a newer schema.
         """
         self._file = file
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise_unwritable(error, file)
         with self._open() as store:
             schema = store.execute("PRAGMA user_version").fetchone()[0]
             if schema == 0:
@@ -207,6 +212,13 @@ class Catalog:
                 why=str(error),
                 next_step="free some space and run the same command again; it continues",
             ) from error
+        if "readonly" in str(error) or "unable to open" in str(error):
+            raise BadInput(
+                "the workspace cannot be written",
+                where=str(self._file),
+                why=str(error),
+                next_step="give yourself write access to it, or copy the workspace",
+            ) from error
         locked = "locked" in str(error)
         raise BadInput(
             "another process holds the catalogue" if locked else "the catalogue cannot be used",
@@ -214,7 +226,8 @@ class Catalog:
             why=str(error),
             next_step="wait until it has finished and run the command again"
             if locked
-            else f"remove {self._file} and run graft add again; documents are read anew",
+            else f"remove {shlex.quote(str(self._file))} and run graft add again;"
+            " documents are read anew",
         ) from error
 
     def _lacks_space(self, error: sqlite3.DatabaseError) -> bool:

@@ -37,7 +37,7 @@ from graft.runs import ArmRun, Comparand, RunManifest, read_records, read_run
 from graft.training import Training, read_receipt
 from graft.types import Exposure, GenerateOptions, Question
 
-__all__ = ["AnswerTokens", "Comparing", "Measured", "new_tokens_limit"]
+__all__ = ["AnswerTokens", "Comparing", "Measured", "allotted", "new_tokens_limit"]
 
 SHORTEST_LIMIT, QUICK_LIMIT, LONGEST_LIMIT = 16, 48, 320
 
@@ -71,6 +71,30 @@ def new_tokens_limit(answers: Sequence[int], effort: str) -> int:
     typical = ordered[min(len(ordered) - 1, math.ceil(0.95 * len(ordered)) - 1)]
     cap = QUICK_LIMIT if effort == "quick" else LONGEST_LIMIT
     return max(SHORTEST_LIMIT, min(cap, round(typical * 1.25) + 4))
+
+
+def allotted(sizes: Mapping[str, int], cap: int) -> dict[str, int]:
+    """Share `cap` out over strata by their sizes; the sum is `cap`, or all there is.
+
+    Shares are whole by largest remainder, ties by name. Every stratum gets one where `cap` is
+    at least their number.
+
+    >>> allotted({"a": 90, "b": 9, "c": 1}, 5)
+    {'a': 3, 'b': 1, 'c': 1}
+    """
+    whole = sum(sizes.values())
+    cap = min(cap, whole)
+    least = int(cap >= len(sizes))
+    share = {name: max(least, cap * sizes[name] // whole) for name in sorted(sizes)}
+
+    def owed(name: str) -> int:
+        return cap * sizes[name] - share[name] * whole
+
+    while sum(share.values()) < cap:
+        share[max(share, key=owed)] += 1
+    while sum(share.values()) > cap:
+        share[min((name for name in share if share[name] > least), key=owed)] -= 1
+    return share
 
 
 @dataclass(slots=True)
@@ -137,6 +161,25 @@ class Comparing:
         comparand = self._comparand(finished, exposure, questions, settings, probed)
         return Measured(comparand, reused, failed)
 
+    def pending(self) -> dict[str, list[str]]:
+        """Return what is not measured yet: `ask` names arms, the others are those of the probes.
+
+        Nothing is loaded or trained to know it. Before the adapters are trained, all is.
+        """
+        arms = [name for name in self.wanted if not self.not_applicable(name)]
+        there = (self.assembly.state / "runs").is_dir()
+        if not there or not all(self.training.is_built(name) for name in self.adapters):
+            return self._probing.wanted(arms, self.adapters) | {"ask": arms}
+        _, questions = self._sample()
+        options = self.options()
+        runs = {}
+        for name in arms:
+            run_id = self._manifests.of(name, options, questions).run_id
+            runs[name] = self.assembly.state / "runs" / run_id
+        asked = [name for name in arms if not self._is_complete(runs[name], questions)]
+        probes = self._probing.pending(runs, self.adapters, questions, options)
+        return probes | {"ask": asked}
+
     def options(self) -> GenerateOptions:
         """Return the decoding that all arms share: greedy, one limit of new tokens."""
         limit = self.answer_tokens().limit
@@ -181,10 +224,11 @@ class Comparing:
             strata[exposure[item.id]].append(item)
         chosen = random.Random(self.assembly.config.seed)
         kept: list[Question] = []
+        share = allotted({name: len(members) for name, members in strata.items()}, cap)
         for name in sorted(strata):
             members = sorted(strata[name], key=lambda item: item.id)
             chosen.shuffle(members)
-            kept += members[: max(1, round(cap * len(members) / len(test)))]
+            kept += members[: share[name]]
         return {item.id: exposure[item.id] for item in kept}, kept
 
     @property

@@ -42,6 +42,7 @@ Effort = Literal["quick", "normal", "thorough"]
 
 T = TypeVar("T")
 
+_WHOLE = 2**53  # whole numbers beyond it have no exact float
 _REFERENCE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 DECLINE = "The documents do not say."
@@ -284,6 +285,12 @@ def _misfits(config: Config, known: Sequence[str]) -> Iterator[str]:
     for name, share in shares.items():
         if share > 1:
             yield f"{name!r} is {share}, expected a fraction from 0 to 1"
+    if compare.margin >= 1:
+        yield (
+            f"'compare.margin' is {compare.margin:g}, expected a share below 1: 0.05 for 5 points"
+        )
+    if config.retrieval.passage_tokens == 0:
+        yield "'retrieval.passage_tokens' is 0, but a passage needs at least one token"
     yield from server_problems("openai", config.openai.base_url, config.openai.api_key_env)
     yield from server_problems("judge", config.judge.base_url, config.judge.api_key_env)
     counted = Counter(item.name for item in config.references)
@@ -308,7 +315,7 @@ def _check(hint: Any, value: Any) -> Any:  # noqa: ANN401 - a TOML value of any 
     if choices:
         return value if value in choices else None
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value) if abs(value) < _WHOLE else math.inf
     if isinstance(value, bool) and hint is not bool:
         return None
     if not isinstance(value, hint):
@@ -362,7 +369,6 @@ class EffortPlan:
     passages: int
     latency_questions: int
     pilot: bool
-    seeds: int
     adapted_share: float
 
 
@@ -376,8 +382,8 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
     """
     if effort == "quick":
         cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
-        return EffortPlan("quick", cap, 150, 400, min(2, passages), timed, False, 1, share)
+        return EffortPlan("quick", cap, 150, 400, min(2, passages), timed, False, share)
     if effort == "normal":
         cap = 250_000 if fast_device else 120_000
-        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1, 1.0)
-    return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 3, 1.0)
+        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1.0)
+    return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 1.0)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from graft.config import Config, RetrievalConfig, default_toml
 from graft.errors import BadInput
-from graft.files import write_atomically
+from graft.files import raise_unwritable, write_atomically
 
 __all__ = ["CONFIG_NAME", "make_workspace"]
 
@@ -23,7 +23,7 @@ def make_workspace(root: Path, *, example: bool, base_model: str, force: bool) -
     """Write what makes a folder a workspace, `graft.toml` last.
 
     Raises:
-        BadInput: the folder is a workspace already (nothing is changed).
+        BadInput: the folder is a workspace already (nothing is changed), or cannot be written.
     """
     path = root / CONFIG_NAME
     if path.exists() and not force:
@@ -37,8 +37,11 @@ def make_workspace(root: Path, *, example: bool, base_model: str, force: bool) -
     if example:
         config = replace(config, retrieval=RetrievalConfig(passage_tokens=EXAMPLE_PASSAGE))
         source = Path(str(resources.files("graft") / "example"))
-        shutil.copytree(
-            source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*", "*.py")
-        )
+        try:
+            shutil.copytree(
+                source, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__*", "*.py")
+            )
+        except OSError as error:
+            raise_unwritable(error, root)
     write_atomically(root / ".graft" / ".gitignore", "*\n")
     write_atomically(path, default_toml(config))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -58,19 +59,39 @@ def examine(config: Config, root: Path, state: Path) -> list[Check]:
 def _packages() -> list[Check]:
     missing = [name for name in LOCAL_PACKAGES if importlib.util.find_spec(name) is None]
     detail = "missing: " + ", ".join(missing) if missing else "all there"
-    return [Check("extra local", not missing, detail, "pip install 'graft[local]'")]
+    return [
+        Check(
+            "extra local",
+            not missing,
+            detail,
+            "pip install -e '.[local]'   # in the folder of Graft's source",
+        )
+    ]
 
 
 def _model(label: str, name: str, config: Config, root: Path) -> Check:
-    if config.generator in ("openai", "fake") and label == "base model":
+    if config.generator == "openai" and label == "base model":
+        return _server(label, config)
+    if config.generator == "fake" and label == "base model":
         return Check(label, True, f"behind the generator {config.generator}")
     if name == "fake":
         return Check(label, True, "fake")
     try:
-        files = resolve_model(name, offline=True, root=root)
+        setting = label.replace(" ", "_")
+        files = resolve_model(name, offline=True, root=root, setting=setting)
     except GraftError as error:
         return Check(label, False, error.what, error.next_step)
     return Check(label, True, f"{name} ({files.layout})")
+
+
+def _server(label: str, config: Config) -> Check:
+    """Look whether the generator `openai` knows its server and the model there."""
+    missing = [name for name in ("base_url", "model") if not getattr(config.openai, name)]
+    if not missing:
+        return Check(label, True, "behind the generator openai")
+    named = " and ".join(missing)
+    detail = f"the generator is openai, but [openai] lacks {named}"
+    return Check(label, False, detail, f"set {named} under [openai] in graft.toml")
 
 
 def _space(root: Path) -> Check:
@@ -91,7 +112,7 @@ def _cache() -> list[Check]:
         bad = damaged_files(manifest.parent)
         detail = f"damaged: {', '.join(bad)}" if bad else "whole"
         name = f"cache {manifest.parent.name}"
-        checks.append(Check(name, not bad, detail, f"rm -r {manifest.parent}"))
+        checks.append(Check(name, not bad, detail, f"rm -r {shlex.quote(str(manifest.parent))}"))
     return checks
 
 

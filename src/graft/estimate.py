@@ -15,7 +15,7 @@ from graft.arms import RETRIEVING, TUNED
 from graft.comparing import Comparing
 from graft.models.device import is_fast
 from graft.pilot import ANSWERABLE, ORDERS, UNANSWERABLE
-from graft.probes import coldstart, distractors, forgetting
+from graft.probes import distractors, forgetting
 from graft.probing import MODEL_ARMS
 from graft.question_power import power_line
 
@@ -42,30 +42,37 @@ COLD_SECONDS = 12.0
 class ComparePlan:
     """What will be done: (text, seconds) in order, the sum, and every derived value.
 
-    `shows` says in a line what difference these questions can show.
+    `shows` says in a line what difference these questions can show. `done` tells that all is
+    measured already, so that there is no step.
     """
 
     steps: tuple[tuple[str, float], ...]
     seconds: float
     settings: Mapping[str, Any]
     shows: str = ""
+    done: bool = False
 
 
 Steps = list[tuple[str, float]]
 
 
 def estimate(comparing: Comparing) -> ComparePlan:
-    """Forecast a comparison; an adapter on disk already costs nothing."""
+    """Forecast a comparison; adapters, runs and probes on disk already cost nothing."""
     training, plan = comparing.training, comparing.plan
     test = training.questions.by_split("test")
     asked = min(len(test), comparing.limit or plan.test_questions or len(test))
     arms = [name for name in comparing.wanted if not comparing.not_applicable(name)]
-    models = [name for name in arms if name in MODEL_ARMS]
+    left = comparing.pending()
+    models = [name for name in left["ask"] if name in MODEL_ARMS]
     timed = min(plan.latency_questions, asked)
     new_tokens = comparing.answer_tokens()
-    steps = _pilot(comparing) + _training(comparing, new_tokens.mean)
-    steps += _asking(models, asked, timed, max(0.0, new_tokens.expected - SHORT_ANSWER))
-    steps += _probing(comparing, models, new_tokens.expected)
+    done = not any(left.values())
+    # A run is named after the examples, so where one is whole they have been chosen.
+    steps = _pilot(comparing) if left["ask"] == arms else []
+    steps += _training(comparing, new_tokens.mean)
+    if models:
+        steps += _asking(models, asked, timed, max(0.0, new_tokens.expected - SHORT_ANSWER))
+    steps += _probing(comparing, left, new_tokens.expected)
     settings = {
         "effort": plan.effort,
         "train_tokens": plan.train_tokens,
@@ -78,7 +85,7 @@ def estimate(comparing: Comparing) -> ComparePlan:
         "arms": arms,
     }
     shows = power_line(training.questions, asked)
-    return ComparePlan(tuple(steps), sum(value for _, value in steps), settings, shows)
+    return ComparePlan(tuple(steps), sum(value for _, value in steps), settings, shows, done)
 
 
 def _pilot(comparing: Comparing) -> Steps:
@@ -111,40 +118,49 @@ def _asking(models: Sequence[str], asked: int, timed: int, longer: float) -> Ste
     """Return the steps of timing and asking; `longer` is what answers exceed a short one by."""
     fast = is_fast()
     loads = LOAD_SECONDS * len({TUNED.get(name, name) for name in models})
-    steps: Steps = [(f"load {len(models)} arms", loads)]
+    steps: Steps = [(f"load {_counted(len(models), 'arm')}", loads)]
     scale = 0.33 if fast else 1.0
     each = {
         name: SECONDS_PER_TIMED[name in RETRIEVING] * scale + longer / SINGLE_RATE[fast]
         for name in models
     }
-    steps.append((f"time {timed} questions an arm, one by one", timed * sum(each.values())))
+    steps.append(
+        (f"time {_counted(timed, 'question')} an arm, one by one", timed * sum(each.values()))
+    )
     for name in models:
         reading = PROMPT_TOKENS[name in RETRIEVING] / READ_RATE[fast]
         seconds = asked * (reading + longer / BATCH_RATE[fast])
-        steps.append((f"ask {name} {asked} questions", seconds))
+        steps.append((f"ask {name} {_counted(asked, 'question')}", seconds))
     return steps
 
 
-def _probing(comparing: Comparing, models: Sequence[str], answer: float) -> Steps:
+def _probing(comparing: Comparing, left: Mapping[str, Sequence[str]], answer: float) -> Steps:
     """Return the steps of the probes; `answer` is the expected answer in tokens."""
     fast, plan = is_fast(), comparing.plan
     steps: Steps = []
-    if comparing.adapters and not comparing.assembly.api_only:
+    if left["general"]:
         count = forgetting.QUESTIONS[plan.effort]
-        tuned = len(comparing.adapters) + 1
+        tuned = len(left["general"])
         seconds = tuned * (count * GENERAL_TOKENS / READ_RATE[fast] + GENERAL_SECONDS)
-        steps.append((f"ask {tuned} models {count} general questions", seconds))
-    reading = [name for name in models if name in RETRIEVING]
-    if reading and (count := distractors.QUESTIONS[plan.effort]):
+        steps.append(
+            (f"ask {_counted(tuned, 'model')} {_counted(count, 'general question')}", seconds)
+        )
+    if reading := left["distractors"]:
+        count = distractors.QUESTIONS[plan.effort]
         passage = comparing.assembly.config.retrieval.passage_tokens
         shown = [number + 1 for number in distractors.COUNTS] + [plan.passages]
         prompts = [PROMPT_TOKENS[False] + number * passage for number in shown]
         fitting = [tokens for tokens in prompts if tokens <= plan.prompt_tokens]
         longer = max(0.0, answer - SHORT_ANSWER) / BATCH_RATE[fast]
         seconds = sum(tokens / READ_RATE[fast] + longer for tokens in fitting)
-        text = f"put {count} questions among distractors to {len(reading)} arms"
+        arms = _counted(len(reading), "arm")
+        text = f"put {_counted(count, 'question')} among distractors to {arms}"
         steps.append((text, len(reading) * count * seconds))
-    if plan.effort in coldstart.EFFORTS and comparing.assembly.engine != "fake":
-        text = f"start {len(models)} arms in a process of their own"
+    if models := left["cold"]:
+        text = f"start {_counted(len(models), 'arm')} in a new process each"
         steps.append((text, len(models) * (COLD_SECONDS + answer / SINGLE_RATE[fast])))
     return steps
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from pathlib import Path
+from typing import NoReturn
 
-from graft.errors import NoSpaceLeft
+from graft.errors import BadInput, NoSpaceLeft
 
-__all__ = ["raise_no_space", "write_atomically"]
+__all__ = ["raise_no_space", "raise_unwritable", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -16,6 +18,7 @@ def write_atomically(path: Path, text: str) -> None:
 
     Raises:
         NoSpaceLeft: the disk is full; the old file stands unchanged.
+        BadInput: the file may not be written, or its folder is none.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -23,9 +26,21 @@ def write_atomically(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise_no_space(error, path)
-        raise
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise_unwritable(error, path)
+
+
+def raise_unwritable(error: OSError, path: Path) -> NoReturn:
+    """Turn any failure to write a file or folder into an error that says what to do."""
+    raise_no_space(error, path)
+    folder = next((item for item in path.parents if os.path.isdir(item)), path.parent)
+    raise BadInput(
+        "the file cannot be written",
+        where=str(path),
+        why=error.strerror or str(error),
+        next_step=f"name another path, or give yourself write access to {folder}",
+    ) from error
 
 
 def raise_no_space(error: OSError, path: Path) -> None:

@@ -106,9 +106,9 @@ def leakage_remarks(questions: QuestionSet, leakage: Leakage) -> list[str]:
         )
     if leakage_blockers(questions):
         remarks.append(
-            f"Of the test questions {_removed_share(questions):.1%} stood in training too; above"
-            f" {MOST_REMOVED:.0%} no arm is recommended. Take them out of one split in your own"
-            " file and import it again."
+            f"Of the test questions {100 * _removed_share(questions):.1f} % stood in training too;"
+            f" above {100 * MOST_REMOVED:.0f} % no arm is recommended. Take them out of one split"
+            " in your own file and import it again."
         )
     if leakage.conflicts:
         pairs = [f"{test} and {train}" for test, train in leakage.conflicts]
@@ -121,8 +121,8 @@ def leakage_remarks(questions: QuestionSet, leakage: Leakage) -> list[str]:
         pairs = [f"{item.test_id} and {item.train_id} ({item.similarity:.2f})" for item in nearest]
         remarks.append(
             f"Test questions much like a training question with the same answer, {len(pairs)} of"
-            f" {test} ({len(pairs) / test:.1%}): {named(pairs)}. They stay; scores are given with"
-            " and without them."
+            f" {test} ({100 * len(pairs) / test:.1f} %): {named(pairs)}. They stay; scores are"
+            " given with and without them."
         )
     return remarks
 

@@ -74,6 +74,48 @@ class Probing:
             }
         return probed
 
+    def pending(
+        self,
+        runs: Mapping[str, Path],
+        adapters: Sequence[str],
+        questions: Sequence[Question],
+        options: GenerateOptions,
+    ) -> dict[str, list[str]]:
+        """Return what `run` and `serve` have still to do: by probe, the models or arms to ask.
+
+        `runs` maps the arms to their run folders; nothing is loaded.
+        """
+        left = self.wanted(list(runs), adapters)
+        general = general_questions(forgetting.QUESTIONS[self.plan.effort])
+        folders = self._general_folders(adapters) if left["general"] else {}
+
+        def is_unserved(folder: Path) -> bool:
+            return not (folder / "manifest.json").is_file() or self._is_unserved(folder)
+
+        def is_distracted(name: str) -> bool:
+            folder = self._distractors_folder(name, questions, options)
+            return (folder / "result.json").is_file()
+
+        return {
+            "general": [
+                name for name in left["general"] if not forgetting.is_asked(general, folders[name])
+            ],
+            "distractors": [name for name in left["distractors"] if not is_distracted(name)],
+            "cold": [name for name in left["cold"] if is_unserved(runs[name])],
+        }
+
+    def wanted(self, arms: Sequence[str], adapters: Sequence[str]) -> dict[str, list[str]]:
+        """Return by probe the models or arms that it asks at this effort."""
+        effort = self.plan.effort
+        models = [name for name in arms if name in MODEL_ARMS]
+        reading = [name for name in models if name in RETRIEVING]
+        serves = effort in coldstart.EFFORTS and self.assembly.engine != "fake"
+        return {
+            "general": ["base", *adapters] if adapters and not self.assembly.api_only else [],
+            "distractors": reading if distractors.QUESTIONS[effort] else [],
+            "cold": models if serves else [],
+        }
+
     def ask_trained(self, name: str, options: GenerateOptions) -> None:
         """Ask trained questions of base and adapter as served; the receipt keeps both answers."""
         folder = self.training.folder(name)
@@ -123,13 +165,9 @@ class Probing:
         """Ask base and adapters what both may know; return the comparison by adapter."""
         contract = self.training.contract
         questions = general_questions(forgetting.QUESTIONS[self.plan.effort])
-        weights: dict[str, Path | None] = {"base": None}
-        weights |= {name: self.training.folder(name) for name in adapters}
-        folders = {}
+        weights = self._weights(adapters)
+        folders = self._general_folders(adapters)
         for name, adapter in weights.items():
-            model = (self.assembly.weights, self.assembly.engine, adapter.name if adapter else "")
-            key = forgetting.general_key(contract, *model)
-            folders[name] = self.assembly.state / "probes" / f"forgetting-{key}"
             if forgetting.is_asked(questions, folders[name]):
                 continue
             generator = self.assembly.generator(adapter)
@@ -150,6 +188,18 @@ class Probing:
             )
             for name in adapters
         }
+
+    def _weights(self, adapters: Sequence[str]) -> dict[str, Path | None]:
+        """Return the adapter of each model that is asked the general questions."""
+        return {"base": None} | {name: self.training.folder(name) for name in adapters}
+
+    def _general_folders(self, adapters: Sequence[str]) -> dict[str, Path]:
+        folders = {}
+        for name, adapter in self._weights(adapters).items():
+            model = (self.assembly.weights, self.assembly.engine, adapter.name if adapter else "")
+            key = forgetting.general_key(self.training.contract, *model)
+            folders[name] = self.assembly.state / "probes" / f"forgetting-{key}"
+        return folders
 
     def _losses(
         self,
@@ -196,16 +246,7 @@ class Probing:
         """Return the results of an arm among distractors; asked once."""
         config = self.assembly.config
         count = distractors.QUESTIONS[self.plan.effort]
-        key = fingerprint(
-            distractors.PROBE_VERSION,
-            (self.assembly.weights, self.assembly.engine, self.training.contract.hash),
-            self.training.folder(TUNED[name]).name if name in TUNED else "",
-            (self.corpus.version, config.embedder, dataclasses.asdict(config.retrieval)),
-            dataclasses.asdict(options),
-            (self.plan.prompt_tokens, self.plan.passages, count, config.seed),
-            [dataclasses.asdict(item) for item in questions],
-        )
-        folder = self.assembly.state / "probes" / f"distractors-{name}-{key}"
+        folder = self._distractors_folder(name, questions, options)
         path = folder / "result.json"
         if path.is_file():
             stored: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
@@ -221,6 +262,22 @@ class Probing:
         probed.asked += max(1, asked)
         write_atomically(path, json.dumps(results))
         return results
+
+    def _distractors_folder(
+        self, name: str, questions: Sequence[Question], options: GenerateOptions
+    ) -> Path:
+        config = self.assembly.config
+        count = distractors.QUESTIONS[self.plan.effort]
+        key = fingerprint(
+            distractors.PROBE_VERSION,
+            (self.assembly.weights, self.assembly.engine, self.training.contract.hash),
+            self.training.folder(TUNED[name]).name if name in TUNED else "",
+            (self.corpus.version, config.embedder, dataclasses.asdict(config.retrieval)),
+            dataclasses.asdict(options),
+            (self.plan.prompt_tokens, self.plan.passages, count, config.seed),
+            [dataclasses.asdict(item) for item in questions],
+        )
+        return self.assembly.state / "probes" / f"distractors-{name}-{key}"
 
     def _is_unserved(self, folder: Path) -> bool:
         stored = stored_manifest(folder)

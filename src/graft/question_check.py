@@ -77,8 +77,8 @@ def _answerability(test: Sequence[Question]) -> list[str]:
     if unanswerable:
         share = unanswerable / len(test)
         return [
-            f"{unanswerable} of {len(test)} test questions ({share:.0%}) cannot be answered from"
-            " the documents; the right answer to them is to decline."
+            f"{unanswerable} of {len(test)} test questions ({100 * share:.0f} %) cannot be answered"
+            " from the documents; the right answer to them is to decline."
         ]
     if test and not any(item.answers for item in test):
         return ["No test question has a gold answer: the set measures retrieval and no answers."]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,23 +27,34 @@ COLUMNS = (
     *("id", "question", "answers", "answerable", "split", "group", "doc_ids", "kind"),
     *("fact", "tags", "key_facts", "grades"),
 )
+_ENDINGS = {".jsonl": "jsonl", ".csv": "csv"}
 _ALWAYS = ("answers", "answerable")
 
 
 def form_of(path: Path, form: str = "") -> str:
-    """Return the form to write: the one named, else by the ending, else JSONL.
+    """Return the form to write: the one named, else the one that the ending says.
 
     Raises:
-        UsageError: there is no such form.
+        UsageError: there is no such form, or the ending says none.
     """
+    quoted = shlex.quote(str(path))
     if form and form not in FORMS:
         raise UsageError(
             f"no form is called {form!r}",
             where=f"--format {form}",
             why=f"there are {', '.join(FORMS)}",
-            next_step=f"graft questions export {path} --format jsonl",
+            next_step=f"graft questions export {quoted} --format jsonl",
         )
-    return form or ("csv" if path.suffix.lower() == ".csv" else "jsonl")
+    found = form or _ENDINGS.get(path.suffix.lower(), "")
+    if not found:
+        likely = "jsonl" if path.suffix and not path.is_dir() else "beir"
+        raise UsageError(
+            "the ending does not say in which form to write",
+            where=str(path),
+            why=f"known are {' and '.join(_ENDINGS)}; a BEIR folder is always named by --format",
+            next_step=f"graft questions export {quoted} --format {likely}",
+        )
+    return found
 
 
 def export_questions(
@@ -57,16 +69,19 @@ def export_questions(
 
     Raises:
         BadInput: something stands there already and `force` is not given.
-        UsageError: there is no such form.
+        UsageError: there is no such form, or the ending says none.
     """
     chosen = form_of(path, form)
     occupied = any(path.iterdir()) if path.is_dir() else path.exists()
     if occupied and not force or path.is_dir() and chosen != "beir":
+        again = f"graft questions export {shlex.quote(str(path))}"
+        again += f" --format {form}" if form else ""
+        folder = path.is_dir() and chosen != "beir"  # no --force makes a file of a folder
         raise BadInput(
             "there is something already",
             where=str(path),
             why="graft questions export overwrites nothing by itself",
-            next_step=f"name another path, or graft questions export {path} --force",
+            next_step="name another path" if folder else f"name another path, or {again} --force",
         )
     if chosen == "beir":
         write_beir(path, questions.questions, documents)

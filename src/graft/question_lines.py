@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ def file_error(path: Path, problems: Sequence[Problem]) -> QuestionFileError:
         f"the question file has {bad} bad line{'s' * (bad > 1)}; nothing of it was taken",
         where=str(path),
         why="; ".join(f"line {_ranges(lines)}: {reason}" for reason, lines in numbers.items()),
-        next_step=f"mend these lines and run graft questions import {path} again",
+        next_step=f"mend these lines and run graft questions import {shlex.quote(str(path))} again",
     )
 
 
@@ -168,6 +169,10 @@ def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
             return
         if not names:
             names = [name.strip().lower() for name in row]
+            if "question" not in names:
+                reason = f'no column "question"; the columns are {", ".join(names)}'
+                problems.append(Problem(reader.line_num, reason))
+                return
         elif len(row) > len(names):
             problems.append(Problem(reader.line_num, f"{len(row)} values, {len(names)} columns"))
         elif any(value.strip() for value in row):

@@ -46,7 +46,7 @@ def power_line(questions: QuestionSet, asked: int) -> str:
     low, high = (_points(n, share, _effect(test, n)) for share in DISAGREEMENT)
     if high is None:
         return f"no difference between arms can be shown with {_counted(n)}; graft questions check"
-    shares = [f"{share:.0%}" for share in DISAGREEMENT]
+    shares = [f"{100 * share:.0f} %" for share in DISAGREEMENT]
     span = high if low is None else f"{low} to {high}"
     where = shares[-1] if low is None else " to ".join(shares)
     return (
@@ -77,15 +77,17 @@ def _points(n: int, disagreement: float, effect: float, alpha: float = ALPHA) ->
 def _plainly(n: int, groups: int, effect: float) -> str:
     found = [(share, _points(n, share, effect)) for share in DISAGREEMENT]
     shown = [
-        f"{points} points or more where arms disagree on {share:.0%} of the questions"
+        f"{points} points or more where arms disagree on {100 * share:.0f} % of the questions"
         for share, points in found
         if points is not None
     ]
     if not shown:
         return _nothing(n, groups, effect)
     start = f"With {_counted(n)} in {groups:,} group{'s' * (groups != 1)} you can see differences"
-    missing = [f"none where they disagree on {share:.0%}" for share, points in found if not points]
-    return f"{start} of {', '.join([*shown, *missing])} (level {ALPHA:.0%}, power 80%)."
+    missing = [
+        f"none where they disagree on {100 * share:.0f} %" for share, points in found if not points
+    ]
+    return f"{start} of {', '.join([*shown, *missing])} (level {100 * ALPHA:.0f} %, power 80 %)."
 
 
 def _nothing(n: int, groups: int, effect: float) -> str:
@@ -94,20 +96,20 @@ def _nothing(n: int, groups: int, effect: float) -> str:
     Where all disagreements go one way the difference is the share of disagreement itself; the
     smallest such share is the square of the difference that the formula gives for a share of 1.
     """
-    shares = " or ".join(f"{share:.0%}" for share in DISAGREEMENT)
+    shares = " or ".join(f"{100 * share:.0f} %" for share in DISAGREEMENT)
     root = detectable_difference(n, 1.0, effect=effect)
     needed = sample_size(WANTED, DISAGREEMENT[-1], effect=effect)
     so = (
         "not even where one arm is right and the other wrong every time"
         if root is None
-        else f"it takes arms that disagree on at least {root**2:.0%}, with the same arm right each"
-        f" time: a difference of {100 * root**2:.0f} points"
+        else f"it takes arms that disagree on at least {100 * root**2:.0f} %, with the same arm"
+        f" right each time: a difference of {100 * root**2:.0f} points"
     )
     return (
         f"No difference can be shown with {_counted(n)} in {groups:,} group{'s' * (groups != 1)}"
-        f" where arms disagree on {shares} of them; {so}. To see"
-        f" {100 * WANTED:.0f} points at {DISAGREEMENT[-1]:.0%} takes {needed or 0:,} questions"
-        f" (level {ALPHA:.0%}, power 80%)."
+        f" where arms disagree on {shares} of them; {so}. To see {100 * WANTED:.0f} points"
+        f" at {100 * DISAGREEMENT[-1]:.0f} % takes {needed or 0:,} questions"
+        f" (level {100 * ALPHA:.0f} %, power 80 %)."
     )
 
 
@@ -118,7 +120,7 @@ def _together(n: int, effect: float) -> str:
         usual = _points(n, DISAGREEMENT[-1], effect)
         return "" if usual is None else "With three contrasts at once it can show none."
     shown = [
-        f"{points or 'none'} at {share:.0%}"
+        f"{points or 'none'} at {100 * share:.0f} %"
         for share, points in zip(DISAGREEMENT, found, strict=True)
     ]
     return f"With three contrasts at once, in points: {', '.join(shown)}."

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from graft.config import effort_plan
 from graft.decide.sheet import cluster_of
 from graft.metrics import METRICS
 from graft.metrics.normalise import has_run, words_of
@@ -35,6 +36,7 @@ SHOWN = 3  # passages named for a question that was missed
 WORTH = 0.05  # a gain in hits that pays for longer prompts
 NEGLIGIBLE = 0.01  # a loss in hits that shorter prompts may cost
 FEW = 0.80  # measuring.md 2.4: below it the retriever limits every result
+_PROMPT_TOKENS = effort_plan("normal", fast_device=False, passages=1).prompt_tokens
 MIN_ANSWERS = 10  # below it the advice goes by documents
 
 
@@ -131,13 +133,15 @@ def measure_retrieval(
     ks: Sequence[int] = KS,
     *,
     passages: int = 3,
+    passage_tokens: int = 128,
     exposure: Mapping[str, Exposure] | None = None,
     on_progress: Progress | None = None,
 ) -> RetrievalCurve:
     """Search every answerable test question that names its gold documents; measure by k.
 
     Intervals are clustered by `group`. `passages` is the number in a prompt now, which the
-    advice starts from; `exposure` adds slices by what an adapter has seen.
+    advice starts from, `passage_tokens` the longest passage, which bounds what it may advise;
+    `exposure` adds slices by what an adapter has seen.
     """
     test = [item for item in questions if item.split == "test" and item.answerable]
     asked = [item for item in test if item.doc_ids]  # a gold answer is not needed
@@ -158,7 +162,7 @@ def measure_retrieval(
         missed=tuple(_missed(item) for item in seen if item.rank is None),
         ranks={item.question.id: item.rank for item in seen},
         answer_ranks={item.question.id: item.answer_rank for item in seen if item.has_answer},
-        advice=_advice(points, passages, seen),
+        advice=_advice(points, passages, seen, passage_tokens),
     )
 
 
@@ -255,10 +259,13 @@ def _missed(item: _Seen) -> MissedQuestion:
     return MissedQuestion(question.id, question.question, question.doc_ids, item.names)
 
 
-def _advice(points: Sequence[CurvePoint], passages: int, seen: Sequence[_Seen]) -> Advice:
+def _advice(
+    points: Sequence[CurvePoint], passages: int, seen: Sequence[_Seen], passage_tokens: int
+) -> Advice:
     """Return what to do: raise the number of passages, mend retrieval, lower it, or go on.
 
     By passages with the answer where enough questions have a short one, else by documents.
+    More passages than fit a prompt are never advised.
     """
     if not points:
         text = "no answerable test question names its documents, so nothing can be measured"
@@ -269,25 +276,43 @@ def _advice(points: Sequence[CurvePoint], passages: int, seen: Sequence[_Seen]) 
         point.k: point.answer.estimate if by_answer and point.answer else point.hit.estimate
         for point in points
     }
+    fit = max(1, _PROMPT_TOKENS // max(1, passage_tokens))
+    if passages > fit:
+        text = f"passages of {passage_tokens} tokens: at most {fit} fit a prompt, not {passages}"
+        return Advice(text, _set_passages(fit))
+    said = {k: _percent(found) for k, found in share.items()}
     here, most = share[passages], max(share.values())
-    enough = min(k for k in share if share[k] >= most - NEGLIGIBLE)
+    fitting = {k: found for k, found in share.items() if k <= fit}
+    best = max(fitting.values())
+    enough = min(k for k in fitting if fitting[k] >= best - NEGLIGIBLE)
     if enough > passages and share[enough] - here >= WORTH:
-        text = f"at k={passages} {what} there for {here:.0%}, at {enough} for {share[enough]:.0%}"
+        text = f"at k={passages} {what} there for {said[passages]}, at {enough} for {said[enough]}"
         return Advice(f"{text}: raise [retrieval] passages", _set_passages(enough))
     if most < FEW:
-        text = f"even among {max(share)} passages {what} there for {most:.0%} only"
+        text = f"even among {max(share)} passages {what} there for {_percent(most)} only"
         return Advice(
             f"{text}: retrieval limits every arm that reads; look at the questions missed",
             "graft compare --retrieval --json",
         )
+    if best < FEW:
+        text = f"among the {fit} passages that fit a prompt {what} there for {_percent(best)} only"
+        return Advice(
+            f"{text}, among {max(share)} for {_percent(most)}: look at the questions missed",
+            "graft compare --retrieval --json",
+        )
     less = min(k for k in share if share[k] >= here - NEGLIGIBLE)
     if less < passages:
-        text = f"at k={less} {what} there for {share[less]:.0%}, at {passages} for {here:.0%}"
+        text = f"at k={less} {what} there for {said[less]}, at {passages} for {said[passages]}"
         return Advice(f"{text}: fewer passages give shorter prompts", _set_passages(less))
     return Advice(
-        f"at k={passages} {what} there for {here:.0%}: the number of passages fits", "graft compare"
+        f"at k={passages} {what} there for {_percent(here)}: the number of passages fits",
+        "graft compare",
     )
 
 
 def _set_passages(k: int) -> str:
-    return f"set passages = {k} under [retrieval] in graft.toml, then run graft compare"
+    return f"set passages = {k} under [retrieval] in graft.toml, then graft compare --effort normal"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -7,6 +7,7 @@ folder of its own that names the runs it read. Nothing here calls a model.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import BadInput
-from graft.files import raise_no_space, write_atomically
+from graft.files import raise_unwritable, write_atomically
 from graft.types import Exposure, Question, Record
 
 __all__ = [
@@ -132,10 +133,9 @@ def append_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        if path.exists():
+        with contextlib.suppress(OSError):
             os.truncate(path, size)
-        raise_no_space(error, path)
-        raise
+        raise_unwritable(error, path)
 
 
 def _whole_lines(path: Path) -> bytes:

@@ -148,7 +148,12 @@ class Workspace:
             )
         tokenizer = None
         if self.config.embedder != "fake":
-            files = resolve_model(self.config.embedder, offline=self.config.offline, root=self.root)
+            files = resolve_model(
+                self.config.embedder,
+                offline=self.config.offline,
+                root=self.root,
+                setting="embedder",
+            )
             tokenizer = files.path / "tokenizer.json"
         splitter = SemanticSplitter(self.config.retrieval.passage_tokens, tokenizer)
         report = self.corpus.add(
@@ -320,6 +325,7 @@ class Workspace:
             self._questions().questions,
             self.assembly.retriever(self.index),
             passages=self.config.retrieval.passages,
+            passage_tokens=self.config.retrieval.passage_tokens,
             on_progress=on_progress,
         )
 

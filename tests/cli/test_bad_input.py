@@ -280,7 +280,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it(
 ):
     Path("graft.toml").write_text(f'generator = "fake"\nembedder = "{model_folder}"\n')
     monkeypatch.setitem(sys.modules, "openvino", None)
-    assert "pip install 'graft[local]'" in refused(filled, 3, *line.split())
+    assert "pip install -e '.[local]'" in refused(filled, 3, *line.split())
 
 
 def test_a_missing_engine_is_named_with_the_command_that_installs_it(filled, monkeypatch, refused):
@@ -294,7 +294,7 @@ def test_a_missing_engine_is_named_with_the_command_that_installs_it(filled, mon
     monkeypatch.setitem(sys.modules, "openvino_genai", None)
     monkeypatch.setattr(Assembly, "_load", no_engine)
     error = refused(filled, 3, "ask", "pump", "--arm", "base")
-    assert "pip install 'graft[local]'" in error
+    assert "pip install -e '.[local]'" in error
 
 
 @pytest.mark.parametrize("model", ["embedded:nothing", "./nowhere", "someone/nothing"])

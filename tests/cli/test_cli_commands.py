@@ -10,7 +10,10 @@ import pytest
 from typer.main import get_command
 
 from graft.cli import commands
+from graft.cli.comparison import note_plan
+from graft.cli.session import Session
 from graft.config import Config, parse_config
+from graft.estimate import ComparePlan
 from graft.testing.workspace import FakeWorkspace
 
 COMMANDS = [
@@ -34,8 +37,68 @@ def test_every_command_has_help_with_two_examples_and_the_common_options(graft, 
 def test_the_list_of_commands_follows_the_golden_path():
     group = get_command(commands.app)
     names = group.list_commands(None)
-    wanted = ["init", "add", "questions", "compare", "serve"]
+    wanted = ["init", "add", "questions", "compare", "score", "judge", "serve"]
     assert sorted(wanted, key=names.index) == wanted
+
+
+def test_no_line_of_the_list_of_commands_is_cut_off(graft):
+    listed = graft("--help").stdout.partition("Commands:")[2].partition("Start with")[0]
+    assert "..." not in listed
+    assert "without a recommendation rag" in " ".join(graft("ask", "--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "why"),
+    [
+        ("--bogus", "graft", "--bogus"),
+        ("compare --effort fast", "graft compare", "'fast'"),
+        ("ask", "graft ask", "question"),
+        ("judge nosuch", "graft judge", "nosuch"),
+    ],
+)
+def test_what_the_parser_refuses_has_four_lines_too(graft, line, command, why):
+    result = graft(*line.split())
+    lines = result.stderr.splitlines()
+    assert (result.exit_code, len(lines)) == (2, 4)
+    assert lines[1] == f"  where  {command}"
+    assert why in lines[2]
+    assert lines[3] == f"  next   {command} --help"
+
+
+def test_a_group_without_a_command_shows_its_help(graft):
+    result = graft("judge")
+    assert result.exit_code == 2
+    assert "Usage: graft judge" in result.output
+    assert "error:" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--arms", "rag"), ("--arms", ""), ("--limit", "3"), ("--junit", "x.xml"), ("--arm", "rag"),
+     ("--fail-under", "0.8"), ("--fail-if-regressed", "graft.toml")],
+)  # fmt: skip
+def test_retrieval_alone_refuses_what_it_would_ignore(graft, workspace, option, value):
+    result = graft("compare", "--retrieval", option, value)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"error: --retrieval measures no arm\n  where  {option}\n")
+
+
+def test_an_empty_list_of_arms_is_not_every_arm(graft, workspace):
+    result = graft("compare", "--arms", "")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "a name is missing in a list" in result.stderr
+
+
+def test_a_second_export_keeps_its_form_and_quotes_the_path(graft, workspace):
+    assert graft("questions", "export", "my beir", "--format", "beir").exit_code == 0
+    refused = graft("questions", "export", "my beir", "--format", "beir")
+    assert refused.exit_code == 4
+    assert "graft questions export 'my beir' --format beir --force" in refused.stderr
+    unknown = graft("questions", "export", "qa.txt")
+    assert unknown.exit_code == 2
+    assert "next   graft questions export qa.txt --format jsonl" in unknown.stderr
+    assert not Path("qa.txt").exists()
+    assert graft("questions", "export", "qa.txt", "--format", "jsonl").exit_code == 0
 
 
 def test_without_a_command_the_help_is_shown(graft):
@@ -65,6 +128,7 @@ def test_init_says_what_it_made_and_what_comes_next(graft, tmp_path):
     result = graft("init", "team")
     assert result.stdout == f"created the workspace {tmp_path / 'team'}\n"
     assert f"next: cd {tmp_path / 'team'} && graft add docs/" in result.stderr
+    assert f"next: cd '{tmp_path / 'our team'}' && graft add" in graft("init", "our team").stderr
     again = graft("init", "team")
     assert again.exit_code == 4
     assert again.stderr.splitlines()[0] == "error: this folder is a workspace already"
@@ -196,8 +260,44 @@ def test_report_shows_the_newest_comparison_again(graft, workspace):
     assert graft("report").stdout == compared
 
 
-def test_without_a_recommendation_the_next_step_names_an_arm(graft, undecided):
-    assert "next: graft serve --arm rag" in graft("report").stderr
+def test_without_a_recommendation_the_next_step_is_not_to_serve(graft, undecided):
+    page = undecided.report().report
+    assert f'next: open {page}, its part "Why"' in graft("report").stderr
+
+
+def with_comparison(workspace, monkeypatch, verdict, failures):
+    whole = FakeWorkspace._result
+
+    def changed(self, reused):
+        result = whole(self, reused)
+        data = result.comparison
+        data = data | {"verdict": data["verdict"] | verdict, "failures": failures}
+        return dataclasses.replace(result, comparison=data)
+
+    monkeypatch.setattr(FakeWorkspace, "_result", changed)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failures", "step"),
+    [
+        ({"recommended": ""}, ["graft report", "graft doctor"], 'open {}, its part "Why"'),
+        ({"recommended": ""}, ["graft doctor"], "cd graft-demo && graft doctor"),
+        ({"blocked_by": ["clusters:3"]}, [], 'open {}, its part "Why"'),
+        ({}, ["graft doctor"], "cd graft-demo && graft serve"),
+    ],
+)
+def test_the_next_step_of_the_demo_goes_to_what_stands_in_the_way(
+    graft, tmp_path, monkeypatch, verdict, failures, step
+):
+    told = [
+        {"arm": "rag", "kind": "failed", "n": 1, "share": 0.1, "text": "it failed", "command": item}
+        for item in failures
+    ]
+    with_comparison(FakeWorkspace, monkeypatch, verdict, told)
+    result = graft("demo")
+    page = tmp_path / "graft-demo" / ".graft" / "reports" / "fake" / "report.html"
+    assert result.exit_code == 0
+    assert f"next: {step.format(page)}\n" in result.stderr
 
 
 def test_status_shows_one_fact_a_line(graft, document, workspace):
@@ -239,3 +339,9 @@ def test_the_demo_leaves_the_workspace_of_somebody_else_alone(graft, tmp_path):
     result = graft("demo", "--folder", "mine")
     assert result.exit_code == 4
     assert "not that of the demo" in result.stderr
+
+
+def test_a_plan_with_nothing_to_do_says_that_all_is_measured(capsys):
+    note_plan(Session(), ComparePlan((), 0.0, {"effort": "quick"}, "20 questions", done=True))
+    said = capsys.readouterr().err
+    assert said == "everything is measured already; the verdict is drawn anew\n"

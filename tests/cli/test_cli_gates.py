@@ -7,6 +7,8 @@ from xml.etree import ElementTree
 import pytest
 
 from graft.cli import gating
+from graft.errors import UsageError
+from graft.report.gates import regression_gates
 from graft.testing.workspace import FakeWorkspace
 
 
@@ -83,6 +85,11 @@ def test_other_questions_are_refused_after_the_result(graft, compared):
     [
         (("--fail-under", "good"), 2),
         (("--fail-under", "101"), 2),
+        (("--fail-under", "1.5"), 2),
+        (("--fail-under", ""), 2),
+        (("--fail-under", "0.1", "--arm", ""), 2),
+        (("--junit", ""), 2),
+        (("--junit", "graft.toml/graft.xml"), 2),
         (("--arm", "hybrid"), 2),
         (("--fail-under", "0.1", "--arm", "hybird"), 2),
         (("--fail-if-regressed", "absent.json"), 4),
@@ -97,9 +104,70 @@ def test_a_gate_that_cannot_be_checked_is_an_error_of_four_lines(graft, compared
     assert len(result.stderr.splitlines()) <= 4
 
 
-def test_a_wrong_option_is_told_before_anything_is_measured(graft, workspace):
-    result = graft("compare", "--fail-under", "good")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--fail-under good",
+        "--fail-under 0.5 --arm nosuch",
+        "--fail-under 0.5 --arm rag --arms base,hybrid",
+        "--junit graft.toml/graft.xml",
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_is_measured(graft, workspace, monkeypatch, line):
+    monkeypatch.setattr(FakeWorkspace, "compare", lambda self, **settings: pytest.fail("measured"))
+    result = graft("compare", *line.split())
     assert (result.exit_code, result.stdout) == (2, "")
+    if "--arm " in line:
+        assert "next   graft report --fail-under 0.8 --arm base" in result.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_told_before(graft, workspace, monkeypatch):
+    monkeypatch.setattr(gating.os, "access", lambda path, mode: False)
+    result = graft("compare", "--junit", "out/graft.xml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"the folder {workspace.root} cannot be written" in result.stderr
+
+
+def without_score(data, *names):
+    arms = [item | ({"headline": None} if item["name"] in names else {}) for item in data["arms"]]
+    return data | {"arms": arms, "verdict": data["verdict"] | {"recommended": ""}}
+
+
+def test_without_a_recommendation_arms_without_a_score_are_not_compared(compared):
+    data = compared.report().comparison
+    before, now = without_score(data, "finetuned", "hybrid"), without_score(data, "rag")
+    found = regression_gates(now, before, 0.05)
+    assert [(gate.arm, gate.met) for gate in found] == [("base", True)]
+    with pytest.raises(UsageError) as caught:
+        regression_gates(now, before, 0.05, "hybrid")
+    assert caught.value.why == "it has a score of base, rag"
+    with pytest.raises(UsageError, match="no arm has a score in both") as caught:
+        regression_gates(without_score(data, "base", "rag"), before, 0.05)
+    assert "finetuned" not in caught.value.why
+
+
+def test_a_gate_that_cannot_be_checked_fails_in_the_xml_and_the_others_are_told(graft, compared):
+    path = baseline(compared, questions="others")
+    result = graft(
+        "report", "--fail-if-regressed", path, "--fail-under", "0.9", "--junit", "graft.xml"
+    )
+    assert result.exit_code == 2
+    assert "hybrid scores 60.0 %, under the 90 % asked for" in result.stderr
+    page = compared.report().report
+    assert f'next   open {page}, its part "Why"' in result.stderr
+    root = ElementTree.parse("graft.xml").getroot()
+    failed = {
+        case.get("name") for case in root.iter("testcase") if case.find("failure") is not None
+    }
+    assert failed == {"regression", "fail-under"}
+
+
+def test_a_score_between_a_share_and_a_per_cent_is_refused(graft, compared):
+    assert (
+        "why    1.5 is neither a share nor a per cent"
+        in graft("report", "--fail-under", "1.5").stderr
+    )
+    assert graft("report", "--fail-under", "1.5 %").exit_code == 0
 
 
 def test_json_stays_one_document_and_names_the_gates(document, graft, compared):

@@ -89,6 +89,8 @@ def test_sample_says_what_to_do_and_keeps_what_is_there(graft, answer):
     result = graft("judge", "sample", "labels.jsonl")
     assert result.stdout == "100 answers to label in labels.jsonl\n"
     assert "next: graft judge gate labels.jsonl" in result.stderr
+    spaced = graft("judge", "sample", "my labels.jsonl")
+    assert "next: graft judge gate 'my labels.jsonl'" in spaced.stderr
     assert graft("judge", "sample", "labels.jsonl").exit_code == 4
     assert graft("judge", "sample", "labels.jsonl", "--force").exit_code == 0
 

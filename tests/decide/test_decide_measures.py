@@ -262,7 +262,7 @@ class TestFailures:
         kinds = failures(plain(bench, settings={"training_wordings": few}), "finetuned")
         # of the 50 wrong ones every second was trained, and of these 30 of 50 ask in two wordings
         assert (kinds["few_items"]["n"], kinds["wrong"]["n"]) == (15, 35)
-        assert kinds["few_items"]["command"] == "graft questions generate"
+        assert kinds["few_items"]["command"] == "graft questions export questions.jsonl"
         assert "few_items" not in failures(plain(bench), "finetuned")
         assert "few_items" not in failures(
             plain(bench, settings={"training_wordings": few}), "base"

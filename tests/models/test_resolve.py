@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from graft.errors import ConfigError, MissingPrerequisite
+from graft.errors import ConfigError, GraftError, MissingPrerequisite
 from graft.models.resolve import EMBEDDED, resolve_model, set_offline
 
 SWITCHES = (
@@ -117,6 +117,32 @@ def test_a_path_that_leads_nowhere_is_no_hub_id(name, tmp_path):
     assert name in caught.value.what
 
 
+@pytest.mark.parametrize(
+    ("setting", "next_step"),
+    [
+        (
+            "base_model",
+            'set generator = "openai" in graft.toml, with base_url and model under [openai]',
+        ),
+        ("embedder", "set embedder in graft.toml to a folder with config.json, or a hub id"),
+    ],
+)
+def test_the_address_of_a_server_is_no_model_and_is_not_repeated(setting, next_step):
+    with pytest.raises(ConfigError, match=f"{setting} is the address") as caught:
+        resolve_model("http://me:secret@localhost:8000/v1", setting=setting)
+    assert caught.value.next_step == next_step
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["embedded:nothing", "./nothing", "someone/nothing"])
+def test_a_broken_embedder_is_named_by_its_own_setting(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    with pytest.raises(GraftError) as caught:
+        resolve_model(name, root=tmp_path, setting="embedder")
+    assert "embedder" in caught.value.next_step
+    assert "base_model" not in str(caught.value)
+
+
 def test_a_folder_without_a_model_is_refused(tmp_path):
     (tmp_path / "docs").mkdir()
     with pytest.raises(MissingPrerequisite, match="no model at docs"):
@@ -136,7 +162,7 @@ def test_without_the_hub_library_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(MissingPrerequisite) as caught:
         resolve_model("someone/some-model", root=tmp_path)
-    assert caught.value.next_step == "pip install 'graft[local]'"
+    assert caught.value.next_step == "pip install -e '.[local]'   # in the folder of Graft's source"
 
 
 def test_the_switches_of_the_hub_follow_the_setting():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -23,7 +24,12 @@ def ask(
     session: Session,
     question: Annotated[str, typer.Argument(help="The question.")],
     arm: Annotated[
-        str, typer.Option("--arm", metavar="NAME", help="The arm; else the recommended one.")
+        str,
+        typer.Option(
+            "--arm",
+            metavar="NAME",
+            help="The arm; else the recommended one, and without a recommendation rag.",
+        ),
     ] = "",
     every: Annotated[bool, typer.Option("--all", help="Ask every arm.")] = False,
 ) -> None:
@@ -33,7 +39,8 @@ def ask(
     """
     if arm and every:
         raise UsageError(
-            "--arm and --all exclude each other", next_step=f'graft ask --all "{question}"'
+            "--arm and --all exclude each other",
+            next_step=f"graft ask --all {shlex.quote(question)}",
         )
     if not question.strip():
         raise UsageError(

@@ -15,14 +15,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import typer
 
+from graft.cli.first_sign import FirstSign
 from graft.cli.session import Session
-from graft.errors import GraftError, NoSpaceLeft
+from graft.errors import GraftError, NoSpaceLeft, UsageError
 
-__all__ = ["INTERRUPTED", "border"]
+__all__ = ["INTERRUPTED", "border", "usage_border"]
 
+# The parser's own class of wrong usage; Typer exports only this child of it.
+_REFUSED_BY_PARSER = cast("type[Exception]", typer.BadParameter.__mro__[1])
 INTERRUPTED = "interrupted; run the same command again to continue"
 
 
@@ -47,6 +51,32 @@ def border(session: Session) -> Iterator[None]:
         raise typer.Exit(found.exit_code) from error
     finally:
         session.sign.end()
+
+
+@contextmanager
+def usage_border(sign: object) -> Iterator[None]:
+    """Turn what the parser refuses, as an unknown option, into four lines and exit code 2.
+
+    `sign` is the one of life on the terminal, which must end before anything is printed.
+    """
+    try:
+        yield
+    except _REFUSED_BY_PARSER as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            raise  # no refusal: a group without a command shows its help
+        session = Session(sign=sign) if isinstance(sign, FirstSign) else Session()
+        command = getattr(getattr(error, "ctx", None), "command_path", "graft")
+        session.complain(
+            str(
+                UsageError(
+                    "the command line is not understood",
+                    where=command,
+                    why=getattr(error, "format_message", error.__str__)(),
+                    next_step=f"{command} --help",
+                )
+            )
+        )
+        raise typer.Exit(UsageError.exit_code) from error
 
 
 def _with_traceback(error: GraftError, verbose: bool) -> str:

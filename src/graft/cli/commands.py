@@ -19,7 +19,7 @@ from graft.cli.add import EXAMPLES as ADD
 from graft.cli.add import add
 from graft.cli.ask import EXAMPLES as ASK
 from graft.cli.ask import ask
-from graft.cli.border import border
+from graft.cli.border import border, usage_border
 from graft.cli.compare import EXAMPLES as COMPARE
 from graft.cli.compare import compare
 from graft.cli.config import EXAMPLES as CONFIG
@@ -65,6 +65,7 @@ from graft.cli.train import train
 __all__ = ["app"]
 
 QUESTIONS = "questions"
+JUDGE = "judge"
 START = """\b
 Start with:
   graft demo
@@ -130,11 +131,22 @@ class GoldenPath(TyperGroup):
     """The root group; it lists its commands in the order in which they are needed."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - Typer's own context
-        """Put the group of questions after `add`; Typer lists groups behind all commands."""
+        """Put each group behind its command; Typer lists groups behind all commands."""
         names = super().list_commands(ctx)
-        names.remove(QUESTIONS)
-        names.insert(names.index("add") + 1, QUESTIONS)
+        for group, before in ((QUESTIONS, "add"), (JUDGE, "score")):
+            names.remove(group)
+            names.insert(names.index(before) + 1, group)
         return names
+
+    def make_context(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401 - Typer's own
+        """Read the options of the root; what is refused is told in our form."""
+        with usage_border(settings.get("obj")):
+            return super().make_context(*args, **settings)
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - Typer's own context
+        """Read and run a command; what is refused is told in our form."""
+        with usage_border(ctx.obj):
+            return super().invoke(ctx)
 
 
 def _group(text: str, **settings: Any) -> typer.Typer:  # noqa: ANN401 - settings of Typer
@@ -160,8 +172,8 @@ app = _group(
     cls=GoldenPath,
     epilog=START,
 )
-_questions = _group("Import, check and export the questions for arms.")
-_judge = _group("Score answers with a model, once people's labels show that it can.")
+_questions = _group("Import, check and export the questions that arms are asked.")
+_judge = _group("Judge long answers with a model (optional).")
 
 
 @app.callback(invoke_without_command=True)
@@ -190,7 +202,7 @@ register(app, "score", score, SCORE)
 register(_judge, "sample", sample_answers, SAMPLE_EXAMPLES)
 register(_judge, "gate", gate_judge, GATE_EXAMPLES)
 register(_judge, "score", score_answers, SCORE_EXAMPLES)
-app.add_typer(_judge, name="judge", no_args_is_help=True)
+app.add_typer(_judge, name=JUDGE, no_args_is_help=True)
 register(app, "serve", serve, SERVE)
 register(app, "status", status, STATUS)
 register(app, "doctor", doctor, DOCTOR)

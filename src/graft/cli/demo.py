@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +43,7 @@ def demo(
     note_plan(session, workspace.plan_compare(effort="quick"))
     with session.progress() as progress:
         result = workspace.compare(effort="quick", on_progress=progress)
-    show_result(session, result, f"cd {shlex.quote(str(folder))} && graft serve")
+    show_result(session, result, folder)
 
 
 def _open_or_create(session: Session, folder: Path) -> Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -39,4 +40,6 @@ def init(
     session.show(f"created the workspace {workspace.root}")
     session.note(f"base model {workspace.config.base_model}")
     here = workspace.root == Path.cwd()
-    session.note(f"next: {'' if here else f'cd {workspace.root} && '}graft add docs/")
+    session.note(
+        f"next: {'' if here else f'cd {shlex.quote(str(workspace.root))} && '}graft add docs/"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +55,7 @@ def sample_answers(
         f"{'measure' if report.told_by == 'mechanical' else 'verdict'} calls right: {strata}"
     )
     session.note('write "right" or "wrong" as the label of each line')
-    session.note(f"next: graft judge gate {report.path}")
+    session.note(f"next: graft judge gate {shlex.quote(str(report.path))}")
 
 
 def gate_judge(session: Session, file: FileArgument) -> None:

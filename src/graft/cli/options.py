@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -47,7 +48,7 @@ EffortOption = Annotated[
     typer.Option("--effort", help="How much time to spend; every derived value is printed."),
 ]
 ArmsOption = Annotated[
-    str, typer.Option("--arms", metavar="A,B", help="Only these arms, separated by commas.")
+    str | None, typer.Option("--arms", metavar="A,B", help="Only these arms, separated by commas.")
 ]
 LimitOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most so many test questions.")
@@ -56,7 +57,7 @@ JunitOption = Annotated[
     Path | None, typer.Option("--junit", metavar="PATH", help="Write the checks as JUnit XML.")
 ]
 UnderOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--fail-under",
         metavar="SCORE",
@@ -72,7 +73,7 @@ BaselineOption = Annotated[
     ),
 ]
 GatedArmOption = Annotated[
-    str,
+    str | None,
     typer.Option("--arm", metavar="NAME", help="The arm of the gates; else the recommended one."),
 ]
 
@@ -81,20 +82,23 @@ RetrievalOption = Annotated[
 ]
 
 
-def split_names(text: str) -> tuple[str, ...]:
-    """Return the names of a comma-separated list; none for an empty text.
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Return the names of a comma-separated list; none where no list was given.
 
     >>> split_names("base, rag")
     ('base', 'rag')
 
     Raises:
-        UsageError: a name is missing between two commas.
+        UsageError: a name is missing between two commas, or the list is empty.
     """
-    if not text:
+    if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
         raise UsageError(
-            "a name is missing in a list", where=text, why="names are separated by single commas"
+            "a name is missing in a list",
+            where=f"--arms {shlex.quote(text)}",
+            why="names are separated by single commas",
+            next_step="graft compare --arms base,rag",
         )
     return names

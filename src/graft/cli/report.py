@@ -18,9 +18,9 @@ EXAMPLES = (
 def report(
     session: Session,
     junit: JunitOption = None,
-    fail_under: UnderOption = "",
+    fail_under: UnderOption = None,
     fail_if_regressed: BaselineOption = None,
-    arm: GatedArmOption = "",
+    arm: GatedArmOption = None,
 ) -> None:
     """Show the newest comparison again.
 

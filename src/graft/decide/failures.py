@@ -152,7 +152,7 @@ def _command(kind: str, comparand: Comparand, sheet: Sheet, arm: ArmSheet) -> st
     if kind == "not_retrieved":
         return "graft compare --retrieval"
     if kind == "few_items":
-        return "graft questions generate"
+        return "graft questions export questions.jsonl"
     if kind == "failed":
         return "graft doctor"
     if kind == "should_have_declined" or (kind == "wrong" and arm.manifest.uses_index):

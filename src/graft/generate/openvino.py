@@ -34,7 +34,7 @@ class OpenVinoGenerator:
                 "the generator openvino needs the extra `local`",
                 where=str(model),
                 why=str(error),
-                next_step="pip install 'graft[local]'",
+                next_step="pip install -e '.[local]'   # in the folder of Graft's source",
             ) from error
         self._genai: Any = openvino_genai
         scheduler = openvino_genai.SchedulerConfig()

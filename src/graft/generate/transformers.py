@@ -46,7 +46,7 @@ class TransformersGenerator:
                 "the generator transformers needs the extra `local`",
                 where=str(checkpoint),
                 why=str(error),
-                next_step="pip install 'graft[local]'",
+                next_step="pip install -e '.[local]'   # in the folder of Graft's source",
             ) from error
         self._device = device or best_device()
         dtype = best_dtype(self._device)

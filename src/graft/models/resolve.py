@@ -41,6 +41,11 @@ EMBEDDED = {
     ),
 }
 
+_LAYOUTS = {
+    "base_model": "a .gguf file or a folder with config.json",
+    "embedder": "a folder with config.json",
+}
+
 
 def set_offline(offline: bool) -> None:
     """Set or clear the hub's own switches; must run before any hub library is imported."""
@@ -56,20 +61,25 @@ def set_offline(offline: bool) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
-def resolve_model(name: str, *, offline: bool = True, root: Path | None = None) -> ModelFiles:
+def resolve_model(
+    name: str, *, offline: bool = True, root: Path | None = None, setting: str = "base_model"
+) -> ModelFiles:
     """Find the files of a model.
 
     Args:
         name: `embedded:NAME`, a folder, a `.gguf` file, or a Hugging Face id.
         offline: never open a connection; a hub id must then lie in the local hub cache.
         root: folder that relative paths are relative to.
+        setting: the key of `graft.toml` that names the model, for messages.
 
     Raises:
         MissingPrerequisite: the weights are not on this machine.
-        ConfigError: an unknown `embedded:` name.
+        ConfigError: an unknown `embedded:` name, or the address of a server.
     """
+    if name.startswith(("http://", "https://")):
+        raise _server_named(setting)
     if name.startswith("embedded:"):
-        return _embedded(name)
+        return _embedded(name, setting)
     path = (root or Path()) / Path(name).expanduser()
     if path.is_file() and path.suffix == ".gguf":
         return ModelFiles(name, path, "gguf")
@@ -79,19 +89,38 @@ def resolve_model(name: str, *, offline: bool = True, root: Path | None = None) 
         raise MissingPrerequisite(
             f"no model at {name}",
             where=str(path),
-            why="expected a .gguf file or a folder with config.json",
-            next_step="set base_model in graft.toml to a folder, a .gguf file or a hub id",
+            why=f"expected {_LAYOUTS[setting]}",
+            next_step=f"set {setting} in graft.toml to {_kinds(setting)}",
         )
-    return ModelFiles(name, _from_hub(name, offline), "folder")
+    return ModelFiles(name, _from_hub(name, offline, setting), "folder")
 
 
-def _embedded(name: str) -> ModelFiles:
+def _kinds(setting: str) -> str:
+    """Return what a setting may name beside an embedded model."""
+    return f"{_LAYOUTS[setting]}, or a hub id"
+
+
+def _server_named(setting: str) -> ConfigError:
+    """Return the error of an address where a model belongs; the address may hold a password."""
+    if setting == "embedder":
+        next_step = f"set embedder in graft.toml to {_kinds(setting)}"
+    else:
+        next_step = 'set generator = "openai" in graft.toml, with base_url and model under [openai]'
+    return ConfigError(
+        f"{setting} is the address of a server",
+        where="graft.toml",
+        why=f"{setting} names weights on this machine or on the hub",
+        next_step=next_step,
+    )
+
+
+def _embedded(name: str, setting: str) -> ModelFiles:
     if name not in EMBEDDED:
         raise ConfigError(
             f"unknown embedded model {name!r}",
             where="graft.toml",
             why="known are " + ", ".join(sorted(EMBEDDED)),
-            next_step="set one of these, a folder, a .gguf file or a hub id",
+            next_step=f"set {setting} in graft.toml to one of these or to {_kinds(setting)}",
         )
     package, inside, layout = EMBEDDED[name]
     try:
@@ -108,7 +137,7 @@ def _embedded(name: str) -> ModelFiles:
     return ModelFiles(name, path, "gguf" if layout == "gguf" else "folder")
 
 
-def _from_hub(name: str, offline: bool) -> Path:
+def _from_hub(name: str, offline: bool, setting: str) -> Path:
     set_offline(offline)
     try:
         from huggingface_hub import snapshot_download
@@ -117,7 +146,7 @@ def _from_hub(name: str, offline: bool) -> Path:
             "local models need the extra `local`",
             where=f"model {name}",
             why=str(error),
-            next_step="pip install 'graft[local]'",
+            next_step="pip install -e '.[local]'   # in the folder of Graft's source",
         ) from error
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_Pooling/*"]
     try:
@@ -128,5 +157,5 @@ def _from_hub(name: str, offline: bool) -> Path:
             f"the model {name} is not on this machine",
             where="Hugging Face cache",
             why=why,
-            next_step="set offline = false in graft.toml, or base_model to a local folder",
+            next_step=f"set offline = false in graft.toml, or {setting} to a local folder",
         ) from error

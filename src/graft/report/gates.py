@@ -71,24 +71,24 @@ def regression_gates(
     """Ask that no headline has dropped by more than the margin against a stored comparison.
 
     Checked is the named arm, else the one that the baseline recommended, else every arm that
-    both measured. It has regressed where the drop is larger than the margin and its 95 %
+    has a score in both. It has regressed where the drop is larger than the margin and its 95 %
     interval leaves out zero. `drops` are those found on the same questions; for the others
     the interval is that of two independent scores (Newcombe's, from their own intervals).
 
     Raises:
-        UsageError: the two were asked different questions, or no arm is in both.
+        UsageError: the two were asked different questions, or no arm has a score in both.
     """
     _same_questions(comparison, baseline)
-    before = [item["name"] for item in baseline.get("arms") or () if not item.get("control")]
+    before = _scored(baseline)
     chosen = arm or str((baseline.get("verdict") or {}).get("recommended") or "")
-    names = [chosen] if chosen else [name for name in before if _has(comparison, name)]
+    names = [chosen] if chosen else [name for name in before if name in _scored(comparison)]
     gates = []
     for name in names:
-        old = _headline(baseline, name)
+        old = _headline(baseline, name) if _has(baseline, name) else None
         if old is None:
             raise UsageError(
                 f"the baseline has no score of the arm {name!r}",
-                why=f"it measured {', '.join(before) or 'no arm'}",
+                why=f"it has a score of {', '.join(before) or 'no arm'}",
                 next_step="graft report --fail-if-regressed BASELINE.json --arm NAME",
             )
         new = _headline(comparison, name) if _has(comparison, name) else None
@@ -99,8 +99,8 @@ def regression_gates(
         gates.append(_regression(name, drop, margin))
     if not gates:
         raise UsageError(
-            "the two comparisons have no arm in common",
-            why=f"the baseline measured {', '.join(before) or 'no arm'}",
+            "no arm has a score in both comparisons",
+            why=f"the baseline has a score of {', '.join(before) or 'no arm'}",
             next_step="graft compare --json > BASELINE.json   measures a new baseline",
         )
     return gates
@@ -146,6 +146,15 @@ def _same_questions(comparison: Mapping[str, Any], baseline: Mapping[str, Any]) 
     )
 
 
+def _scored(comparison: Mapping[str, Any]) -> list[str]:
+    """Return the arms with a headline score; controls are no arms to gate."""
+    return [
+        item["name"]
+        for item in comparison.get("arms") or ()
+        if not item.get("control") and cell(item.get("headline")).score is not None
+    ]
+
+
 def _has(comparison: Mapping[str, Any], name: str) -> bool:
     return any(item["name"] == name for item in comparison.get("arms") or ())
 
@@ -160,8 +169,9 @@ def _headline(comparison: Mapping[str, Any], name: str) -> Mapping[str, Any] | N
     if name not in arms:
         raise UsageError(
             f"unknown arm {name!r}",
+            where=f"--arm {name}",
             why=f"the comparison measured {', '.join(arms) or 'no arm'}",
-            next_step="graft report --arm NAME",
+            next_step="graft report --fail-under 0.8 --arm base",
         )
     found: Mapping[str, Any] | None = arms[name].get("headline")
     return found if cell(found).score is not None else None

@@ -254,7 +254,8 @@ class FakeWorkspace:
         self._need("documents", "graft add docs/")
         self._need("questions", "graft questions import questions.jsonl")
         steps = (("train finetuned", 200.0), ("ask 4 arms", 40.0))
-        return ComparePlan(steps, 240.0, {"effort": effort, "caps": {"limit": limit}})
+        settings = {"effort": effort, "caps": {"limit": limit}, "arms": list(arms or MODEL_ARMS)}
+        return ComparePlan(steps, 240.0, settings)
 
     def compare(
         self,

@@ -69,7 +69,7 @@ def train_adapter(  # noqa: PLR0913 - the run's whole input
         raise MissingPrerequisite(
             "training needs the extra `local`",
             why=str(error),
-            next_step="pip install 'graft[local]'",
+            next_step="pip install -e '.[local]'   # in the folder of Graft's source",
         ) from error
     if not any(epochs):
         raise TrainingFailed(
