@@ -104,3 +104,8 @@ def test_a_number_is_not_found_within_another_number_or_code() -> None:
 def test_long_text_without_meaning_takes_no_time() -> None:
     for text in ("1," * 20_000, "a-1" * 20_000, "-" * 50_000, "one hundred and " * 5_000):
         words_of(text)
+
+
+def test_a_currency_before_a_letter_is_no_unit_of_temperature():
+    for text in ("$FILE", "Set $CONFIG_DIR", "%F", "€C"):
+        assert words_of(text)

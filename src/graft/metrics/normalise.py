@@ -102,7 +102,7 @@ _TOKEN = re.compile(
     r"|(?P<clock>\d+(?::\d+)+|(?<![\d/])\d+/\d+(?![\d/]))"
     rf"|(?P<quantity>(?P<minus>-)?(?P<number>{_NUMBER})(?P<suffix>(?:\^-?\d+)|[^\W\d_][^\W_]*)?)"
     r"|(?P<word>[^\W\d_](?:[^\W_]|['’](?=[^\W_]))*(?:\+\+|\#)?)"
-    r"|(?P<symbol>[%°$£€¥][CF]?)"
+    r"|(?P<symbol>°[CF]?|[%$£€¥])"
 )
 
 

@@ -123,7 +123,9 @@ def bca_bounds(
     spread = float(np.sum(pull**2)) ** 1.5
     speed = float(np.sum(pull**3)) / (6 * spread) if spread > 0 else 0.0
     ends = bias + np.array([-reach, reach])
-    low, high = np.quantile(means, norm.cdf(bias + ends / (1 - speed * ends)))
+    scale = 1 - speed * ends  # at 0 and below the correction has no end: the extreme resample
+    moved = np.where(scale > TINY, ends / np.maximum(scale, TINY), np.sign(ends) * np.inf)
+    low, high = np.quantile(means, norm.cdf(bias + moved))
     return float(low), float(high)
 
 
