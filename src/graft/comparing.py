@@ -303,7 +303,7 @@ class Comparing:
     ) -> Comparand:
         used = {name for run in runs for record in run.records for name in record.passages}
         shown = {item.id: item.shown for item in self.corpus.passages() if item.id in used}
-        curves = {name: read_receipt(self.training.folder(name))["curve"] for name in self.adapters}
+        curves = {name: receipt["curve"] for name, receipt in self._receipts().items()}
         config = self.assembly.config
         limits = dataclasses.asdict(config.compare.limits)
         return Comparand(
@@ -325,16 +325,19 @@ class Comparing:
             limits={name: limit for name, limit in limits.items() if limit},
         )
 
+    def _receipts(self) -> dict[str, dict[str, Any]]:
+        return {name: read_receipt(self.training.folder(name)) for name in self.adapters}
+
     def _leaks(self) -> list[str]:
         """Return a blocker for every test question that a trained row asks."""
-        receipts = [read_receipt(self.training.folder(name)) for name in self.adapters]
+        receipts = self._receipts().values()
         trained = {item for receipt in receipts for item in receipt["question_ids"]}
         found = trained_on_test(trained, self.training.questions.questions)
         return [f"leakage:{item}" for item in found]
 
     def _settings(self, options: GenerateOptions) -> dict[str, Any]:
         """Return the derived values that are stored, and from which an arm is built again."""
-        receipts = {name: read_receipt(self.training.folder(name)) for name in self.adapters}
+        receipts = self._receipts()
         contract = self.training.contract
         return {
             "machine": machine_line(),

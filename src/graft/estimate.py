@@ -23,6 +23,7 @@ __all__ = ["ComparePlan", "estimate"]
 
 TRAIN_RATE = {False: 140.0, True: 400.0}
 READ_RATE = {False: 400.0, True: 1_200.0}
+# Not measured alone yet: the four rates of new tokens, and the seconds of probes and cold start.
 # New tokens a second beyond those of a short answer, which READ_RATE was measured with.
 BATCH_RATE = {False: 25.0, True: 75.0}
 SINGLE_RATE = {False: 30.0, True: 90.0}

@@ -145,7 +145,7 @@ def _closed_epochs(
     chosen: random.Random,
     left_out: Counter[str],
 ) -> list[list[TrainingRow]]:
-    """Spend a fifth of the budget on document text once, the rest on passes over the pairs."""
+    """Spend a small share of the budget on document text once, the rest on the pairs."""
     sections = _document_rows(sources)
     chosen.shuffle(sections)
     fitting = _within(sources, sections, None if budget is None else int(budget * SECTION_SHARE))
