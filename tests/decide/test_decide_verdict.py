@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from graft.decide import Verdict, decide
+from graft.decide.contrasts import difference_between
+from graft.decide.sheet import read_sheet
 
 
 def verdict(bench: Any, **other: Any) -> Verdict:
@@ -234,3 +237,29 @@ def test_graded_answers_are_said_to_score_and_not_to_be_right(bench: Any) -> Non
     found = decide(replace(comparand, runs=runs)).verdict
     assert found.recommended == "hybrid"
     assert found.sentence.startswith("Use hybrid: it scores 45 % (")
+
+
+def test_an_arm_that_stands_alone_shows_a_lead_above_zero(bench: Any) -> None:
+    """Whatever the scores and clusters: `clear` and the interval printed beside it agree."""
+    lone = 0
+    for seed in range(24):
+        chosen = random.Random(seed)
+        bench.answerable, bench.unanswerable, bench.clusters = 30, 4, 10
+        bench.rights = {
+            name: {number for number in range(34) if chosen.random() < share}
+            for name, share in (("base", 0.3), ("rag", 0.5), ("hybrid", 0.8))
+        }
+        questions = bench.questions
+        if seed % 2:  # all that is to be declined lies in one cluster
+            questions = tuple(
+                item if item.answerable else replace(item, group="one") for item in questions
+            )
+        found = verdict(bench, questions=questions)
+        if len(found.best_set) == 1:
+            lone += 1
+            sheet = read_sheet(bench.comparand(questions=questions))
+            others = {"base", "rag", "hybrid"} - set(found.best_set)
+            for other in others:
+                lead = difference_between(sheet, found.best_set[0], other, 0.05)
+                assert lead is not None and lead.low > 0
+    assert 0 < lone < 24

@@ -10,7 +10,7 @@ it and never recommended.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from graft.decide.checks import blockers_of, flags_of, is_thin
@@ -246,7 +246,8 @@ def _race(comparand: Comparand, sheet: Sheet, names: Sequence[str]) -> _Race:
     best = best_set(scores, sheet.design(ids), ALPHA, comparand.seed)
     order = tuple(sorted(names, key=lambda name: (-round(best.means[name], 12), simplicity(name))))
     alpha = simultaneous_alpha(len(order) - 1)
-    leads, near = {}, []
+    leads: dict[str, Difference] = {}
+    near = []
     for name in order[1:]:
         lead = difference_between(sheet, order[0], name, alpha, comparand.seed)
         gap = difference_between(sheet, order[0], name, TIE_ALPHA, comparand.seed)
@@ -255,6 +256,11 @@ def _race(comparand: Comparand, sheet: Sheet, names: Sequence[str]) -> _Race:
         leads[name] = lead
         if -comparand.margin < gap.low and gap.high < comparand.margin:
             near.append(name)
+    if len(best.members) == 1:
+        # the two tests differ at the edge, as where one cluster holds a whole stratum: an arm
+        # alone at the top must also show a lead whose printed interval is above 0
+        level = [name for name, lead in leads.items() if lead.low <= 0]
+        best = replace(best, members=(*best.members, *level))
     ties = sorted({*best.members, *near}, key=simplicity)
     return _Race(order, best, leads, tuple(ties), frozenset(near))
 
