@@ -106,6 +106,13 @@ model = "large-2"
 """
 
 
+@pytest.mark.parametrize("text", ["", " ", "."])
+def test_an_empty_decline_sentence_is_refused(text):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(f"[prompt]\ndecline = {text!r}")
+    assert "'prompt.decline' is empty" in caught.value.why
+
+
 def test_limits_and_references_are_read_into_their_tables():
     config = parse_config(
         "[compare]\ntarget = 0.8\n[compare.limits]\nmax_p95_ms = 1500\nmin_support = 0.5\n"

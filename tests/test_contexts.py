@@ -44,7 +44,7 @@ def test_an_answer_that_stands_in_the_context_is_the_answer(bench):
     for row, item in answered:
         assert row.answer == item.answers[0]
         assert row.answer in user(row)
-        assert row.gold_doc_id == item.doc_ids[0]
+        assert row.gold_doc_ids == item.doc_ids
 
 
 def test_an_answer_that_does_not_stand_in_the_context_is_declined(bench):
@@ -52,7 +52,7 @@ def test_an_answer_that_does_not_stand_in_the_context_is_declined(bench):
     declined = [(row, item) for row, item in own(rows, bench) if row.kind == "no_gold"]
     assert declined
     for row, item in declined:
-        assert (row.answer, row.gold_doc_id) == (DECLINE, "")
+        assert (row.answer, row.gold_doc_ids) == (DECLINE, ())
         assert not any(answer in user(row) for answer in item.answers)
 
 
@@ -110,7 +110,7 @@ def test_nothing_of_a_kept_out_document_stands_in_any_row(kept_out):
     assert rows
     for row in rows:
         assert not [doc_id for doc_id in kept_out if mark(doc_id) in text_of(row)]
-        assert not kept_out & {row.gold_doc_id, *row.doc_ids}
+        assert not kept_out & {*row.gold_doc_ids, *row.doc_ids}
 
 
 def test_a_row_names_the_documents_in_its_context(bench):

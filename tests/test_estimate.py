@@ -31,6 +31,7 @@ def comparing_of(effort, words, *, api_only=False, arms=("base", "rag"), built=T
         is_built=lambda name: built,
         budget=lambda name: 10**6,
         kept_out=frozenset(),
+        usable=[True],
     )
     assembly = SimpleNamespace(
         api_only=api_only,

@@ -176,6 +176,21 @@ class TestAskAll:
         ask_all(arm_of(Faulty(faults=["q00"])), [item], tmp_path)
         assert records(tmp_path)["q00"].scores["primary"] == 0.0
 
+    def test_a_question_that_failed_is_asked_again_and_its_last_record_counts(self, tmp_path):
+        ask_all(arm_of(Faulty(faults=["q03"])), QUESTIONS, tmp_path)
+        again = Faulty()
+        assert ask_all(arm_of(again), QUESTIONS, tmp_path) == 1
+        assert len(again.asked) == 1
+        found = read_records(tmp_path / "records.jsonl")
+        assert len(found) == 40 and not any(item.error for item in found)
+
+    def test_a_gold_answer_that_reads_like_declining_is_an_answer(self, tmp_path):
+        item = Question("q00", "What is q00?", ("Not specified",), "test", "g")
+        arm = arm_of(FakeGenerator({item.question: "not specified."}))
+        ask_all(arm, [item], tmp_path)
+        found = records(tmp_path)["q00"]
+        assert (found.declined, found.scores["primary"]) == (False, 1.0)
+
     def test_our_own_error_is_told_by_its_reason(self, tmp_path):
         error = GenerationFailed("the server did not answer", why="connection refused")
         ask_all(arm_of(Faulty(errors=[error])), QUESTIONS[:1], tmp_path)

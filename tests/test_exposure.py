@@ -7,7 +7,9 @@ NOTHING = Seen(frozenset(), frozenset())
 
 
 def row(kind, answer="90 s", gold="a.md", doc_ids=("a.md",)):
-    return TrainingRow(f"{kind}-{answer}-{gold}", kind, (), answer, "t1", gold, doc_ids)
+    return TrainingRow(
+        f"{kind}-{answer}-{gold}", kind, (), answer, "t1", (gold,) if gold else (), doc_ids
+    )
 
 
 def question(name="q1", answers=("90 s",), doc_ids=("a.md",), answerable=True):
@@ -33,6 +35,13 @@ def test_any_of_several_answers_makes_a_fact():
 
 def test_any_of_several_gold_documents_makes_a_fact():
     assert exposure(question(doc_ids=("b.md", "a.md")), row("closed")) == "fact"
+
+
+def test_a_pair_with_several_gold_documents_teaches_the_fact_of_each():
+    several = TrainingRow("t", "closed", (), "90 s", "t1", ("a.md", "b.md"), ("a.md", "b.md"))
+    assert exposure(question(doc_ids=("b.md",)), several) == "fact"
+    shown = TrainingRow("t", "context", (), "90 s", "t1", ("a.md", "b.md"), ("a.md",))
+    assert exposure(question(doc_ids=("b.md",)), shown) == "fact"
 
 
 def test_running_text_of_the_gold_document_is_document():

@@ -116,6 +116,9 @@ def probing(tmp_path, monkeypatch):
         base=SimpleNamespace(checkpoint=tmp_path, chat=None),
         loaded=[],
     )
+    adapter = tmp_path / "adapters" / "finetuned-1"
+    adapter.mkdir(parents=True)
+    (adapter / "receipt.json").write_text('{"seconds": 1.5}')
     training = SimpleNamespace(
         contract=PromptContract("Answer.", "The documents do not say."),
         folder=lambda name: tmp_path / "adapters" / f"{name}-1",

@@ -203,3 +203,19 @@ def test_a_decline_sentence_of_ones_own_is_recognised():
     contract = PromptContract("system", "Weiß ich nicht.")
     assert contract.is_decline("weiß ich nicht")
     assert not contract.is_decline("90 Sekunden")
+
+
+@pytest.mark.parametrize(
+    ("decline", "answer", "declined"),
+    [
+        ("No", "No.", True),
+        ("No", "Nothing but the north valve", False),
+        ("No", "There is no valve", False),
+        ("Unknown", "Unknown, sorry", True),
+        ("Unknown", "the tomb of the unknown soldier", False),
+        ("not in our files", "It was Boticelli, not in our filesystem", False),
+        ("not in our files", "That is not in our files!", True),
+    ],
+)
+def test_only_whole_words_decline_and_very_short_ones_only_in_front(decline, answer, declined):
+    assert PromptContract("system", decline).is_decline(answer) is declined

@@ -10,8 +10,9 @@ from typing import Any
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
-from graft.errors import ConfigError, UsageError
+from graft.errors import ConfigError, FingerprintMismatch, UsageError
 from graft.prompts import PromptContract
+from graft.training import build_of
 from graft.types import GenerateOptions, Hit
 
 __all__ = ["AskResult", "Asking", "known_arm"]
@@ -65,6 +66,7 @@ class Asking:
 
         Raises:
             UsageError: the arm needs an adapter that no comparison has trained.
+            FingerprintMismatch: its adapter is another than the one measured.
         """
         adapter = self.adapters.get(TUNED.get(name, ""))
         if name in TUNED and adapter is None:
@@ -74,10 +76,23 @@ class Asking:
                 why="no comparison has trained its adapter",
                 next_step="graft compare",
             )
+        if adapter is not None:
+            self._check_build(name, adapter)
         contract, options, plan = self._as_measured()
         reads = self.assembly.reads_index(name)
         retriever = self.assembly.retriever(self.index()) if reads else None
         return self.assembly.arm(name, contract, options, plan, retriever, adapter)
+
+    def _check_build(self, name: str, adapter: Path) -> None:
+        """Refuse an adapter that was trained again since the comparison asked it."""
+        measured = self.settings.get("builds", {}).get(TUNED[name])
+        if measured not in (None, build_of(adapter)):
+            raise FingerprintMismatch(
+                f"the arm {name} is not the one that was measured",
+                where=str(adapter),
+                why="its adapter was trained again after the newest comparison",
+                next_step="graft compare",
+            )
 
     def _as_measured(self) -> tuple[PromptContract, GenerateOptions, EffortPlan]:
         if not self.settings:

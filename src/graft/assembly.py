@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,6 +157,12 @@ class Assembly:
             )
         return self._generators[name]
 
+    def forget(self, adapter: Path) -> None:
+        """Free and remove what was made of an adapter: it is about to be another one."""
+        if generator := self._generators.pop(adapter.name, None):
+            generator.close()
+        shutil.rmtree(self._export_folder(adapter), ignore_errors=True)
+
     def close(self) -> None:
         """Free every loaded model."""
         for generator in self._generators.values():
@@ -209,13 +216,16 @@ class Assembly:
         from graft.models.merge import merged_weights
 
         base = self.base
-        place = self.state / "models" / adapter.name if adapter else _base_export(base)
+        place = self._export_folder(adapter) if adapter else _base_export(base)
 
         def make(draft: Path) -> None:
             merged = merged_weights(base.checkpoint, adapter) if adapter else {}
             export_gguf(base.checkpoint, base.files.path, draft / "model.gguf", merged)
 
         return made_once(place, make) / "model.gguf"
+
+    def _export_folder(self, adapter: Path) -> Path:
+        return self.state / "models" / adapter.name
 
     def _load(self, adapter: Path | None, name: str) -> Generator:
         if self.engine == "fake":

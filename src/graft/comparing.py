@@ -24,6 +24,7 @@ from graft.decide.failures import training_wordings
 from graft.evaluate import ask_all, gold_sources, time_arms
 from graft.exposure import Seen, exposures, trained_on_test
 from graft.manifests import Manifests
+from graft.metrics import METRICS_VERSION, NO_SOURCES
 from graft.models.device import machine_line
 from graft.probing import Probed, Probing
 from graft.protocols import Progress
@@ -33,8 +34,9 @@ from graft.references import (
     price_per_1000,
     reference_names,
 )
-from graft.runs import ArmRun, Comparand, RunManifest, read_records, read_run
-from graft.training import Training, read_receipt
+from graft.rescoring import refreshed
+from graft.runs import ArmRun, Comparand, RunManifest, answered, read_run
+from graft.training import Training, build_of, read_receipt
 from graft.types import Exposure, GenerateOptions, Question
 
 __all__ = ["AnswerTokens", "Comparing", "Measured", "allotted", "new_tokens_limit"]
@@ -118,6 +120,8 @@ class Comparing:
             return "the base model is behind a server: its weights cannot be trained here"
         if name == "nearest-pair" and not self.training.questions.by_split("train"):
             return "there are no training pairs"
+        if name == "hybrid" and not self.training.usable:
+            return "there are no training pairs outside the documents kept out of training"
         return ""
 
     @property
@@ -146,6 +150,8 @@ class Comparing:
             for item, folder in runs
             if not item.not_applicable and not self._is_complete(folder, questions)
         ]
+        for name in self.adapters:
+            self._probing.ask_trained(name, options)
         if unfinished:
             self._measure(unfinished, questions, options, on_progress)
         for folder in folders:
@@ -155,7 +161,8 @@ class Comparing:
         probing = self._probing
         probed = probing.run(applicable, self.adapters, questions, options, on_progress)
         probing.serve(folders, questions, settings, probed, on_progress)
-        finished = tuple(self._completed(read_run(folder)) for folder in folders)
+        read = self._scored_today(folders, questions)
+        finished = tuple(map(self._completed, read))
         failed = sum(1 for run in finished for record in run.records if record.error)
         reused = not unfinished and not probed.asked and all(item.reused for item in trained)
         comparand = self._comparand(finished, exposure, questions, settings, probed)
@@ -212,9 +219,7 @@ class Comparing:
     def _sample(self) -> tuple[Mapping[str, Exposure], list[Question]]:
         """Draw the test questions in strata of exposure, seeded; all of them if they fit."""
         test = self.training.questions.by_split("test")
-        seen = (
-            self.training.seen(self.adapters) if self.adapters else Seen(frozenset(), frozenset())
-        )
+        seen = self.training.seen(self._stages) if self.adapters else Seen(frozenset(), frozenset())
         exposure = exposures(test, seen)
         cap = self.limit or self.plan.test_questions
         if cap is None or len(test) <= cap:
@@ -250,8 +255,8 @@ class Comparing:
         return runs
 
     def _is_complete(self, folder: Path, questions: Sequence[Question]) -> bool:
-        have = {record.question_id for record in read_records(folder / "records.jsonl")}
-        timed = len(read_records(folder / "latency.jsonl"))
+        have = answered(folder / "records.jsonl")
+        timed = len(answered(folder / "latency.jsonl"))
         enough = min(self.plan.latency_questions, max(1, len(questions) - 2))
         return timed >= enough and all(item.id in have for item in questions)
 
@@ -267,13 +272,32 @@ class Comparing:
             if on_progress is not None:
                 on_progress("load arms", number, len(unfinished), manifest.arm)
             arms.append((self.build_arm(manifest.arm, options), folder))
-        for name in self.adapters:
-            self._probing.ask_trained(name, options)
         timed = self.plan.latency_questions
         time_arms(arms, questions, timed, self.assembly.config.seed, on_progress)
         sources = gold_sources(questions, self.corpus.passages())
         for arm, folder in arms:
             ask_all(arm, questions, folder, on_progress, sources)
+
+    def _scored_today(self, folders: Sequence[Path], questions: Sequence[Question]) -> list[ArmRun]:
+        """Read the runs; those scored by an earlier version are scored again, none asked."""
+        runs = [read_run(folder) for folder in folders]
+        if all(run.manifest.metrics == METRICS_VERSION for run in runs):
+            return runs
+        asked = {item.id: item for item in questions}
+        texts, sources = self._shown_texts, gold_sources(questions, self.corpus.passages())
+        now = self.corpus.version
+        return [
+            refreshed(
+                run, folder, asked, texts, sources if run.manifest.corpus == now else NO_SOURCES
+            )
+            for run, folder in zip(runs, folders, strict=True)
+        ]
+
+    @property
+    def _shown_texts(self) -> dict[str, str]:
+        """Return what arms are shown of documents and pairs, by passage id."""
+        found = (*self.corpus.passages(), *self.corpus.passages("pair"))
+        return {item.id: item.shown for item in found}
 
     def _completed(self, run: ArmRun) -> ArmRun:
         """Say whether the adapter of a run changes answers, and what a reference costs."""
@@ -287,9 +311,9 @@ class Comparing:
             return run
         receipt = read_receipt(self.training.folder(TUNED[name]))
         probes = receipt.get("probes", [])
-        changes = receipt["changed"] > 0 and any(
-            probe["tuned"] != probe["base"] for probe in probes
-        )
+        # without pairs there is nothing to ask again, and the weights have to tell
+        differs = not probes or any(probe["tuned"] != probe["base"] for probe in probes)
+        changes = receipt["changed"] > 0 and differs
         manifest = dataclasses.replace(run.manifest, adapter_changes_answers=changes)
         return ArmRun(manifest, run.records, run.latency)
 
@@ -302,7 +326,7 @@ class Comparing:
         probed: Probed,
     ) -> Comparand:
         used = {name for run in runs for record in run.records for name in record.passages}
-        shown = {item.id: item.shown for item in self.corpus.passages() if item.id in used}
+        shown = {name: text for name, text in self._shown_texts.items() if name in used}
         curves = {name: receipt["curve"] for name, receipt in self._receipts().items()}
         config = self.assembly.config
         limits = dataclasses.asdict(config.compare.limits)
@@ -325,12 +349,18 @@ class Comparing:
             limits={name: limit for name, limit in limits.items() if limit},
         )
 
+    @property
+    def _stages(self) -> list[str]:
+        """Return the adapters and the one that the hybrid went on from: all that was learned."""
+        first = ["finetuned"] if "hybrid" in self.adapters else []
+        return list(dict.fromkeys((*first, *self.adapters)))
+
     def _receipts(self) -> dict[str, dict[str, Any]]:
         return {name: read_receipt(self.training.folder(name)) for name in self.adapters}
 
     def _leaks(self) -> list[str]:
         """Return a blocker for every test question that a trained row asks."""
-        receipts = self._receipts().values()
+        receipts = [read_receipt(self.training.folder(name)) for name in self._stages]
         trained = {item for receipt in receipts for item in receipt["question_ids"]}
         found = trained_on_test(trained, self.training.questions.questions)
         return [f"leakage:{item}" for item in found]
@@ -351,6 +381,7 @@ class Comparing:
                 "examples": [list(pair) for pair in contract.examples],
             },
             "adapters": {name: self.training.folder(name).name for name in self.adapters},
+            "builds": {name: build_of(self.training.folder(name)) for name in self.adapters},
             "training": {
                 name: {
                     key: receipt[key]

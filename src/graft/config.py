@@ -289,6 +289,8 @@ def _misfits(config: Config, known: Sequence[str]) -> Iterator[str]:
         yield (
             f"'compare.margin' is {compare.margin:g}, expected a share below 1: 0.05 for 5 points"
         )
+    if not config.prompt.decline.strip(" ."):
+        yield "'prompt.decline' is empty, but an arm needs words to decline with"
     if config.retrieval.passage_tokens == 0:
         yield "'retrieval.passage_tokens' is 0, but a passage needs at least one token"
     yield from server_problems("openai", config.openai.base_url, config.openai.api_key_env)

@@ -244,7 +244,7 @@ class ContextBuilder:
         good = answered and bool(item.answers)
         answer = neutralise(item.answers[0]) if good else self.contract.decline
         kind = "context" if good else "no_gold"
-        gold = item.doc_ids[0] if good and item.doc_ids else ""
+        gold = item.doc_ids if good else ()
         documents = {passage.doc_id for passage in context if passage.doc_id}
         name = fingerprint(kind, [turn.content for turn in messages], answer)
         return TrainingRow(name, kind, messages, answer, item.id, gold, tuple(sorted(documents)))

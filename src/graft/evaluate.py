@@ -15,10 +15,10 @@ from pathlib import Path
 
 from graft.arms import Arm, ArmAnswer, Prepared
 from graft.errors import GraftError, NoSpaceLeft
-from graft.metrics import NO_SOURCES, Sources, judge
+from graft.metrics import NO_SOURCES, Sources, gold_stated, judge
 from graft.prompts import reading_order
 from graft.protocols import Progress
-from graft.runs import append_lines, read_records
+from graft.runs import answered, append_lines
 from graft.types import Passage, Question, Record
 
 __all__ = ["ask_all", "gold_sources", "time_arms"]
@@ -47,12 +47,12 @@ def ask_all(
     on_progress: Progress | None = None,
     sources: Sources = NO_SOURCES,
 ) -> int:
-    """Ask what has no record yet, append the records, return how many were asked.
+    """Ask what has no answer yet, append the records, return how many were asked.
 
     `sources` holds the texts of the gold documents; without them support is not applicable.
     """
     path = folder / "records.jsonl"
-    have = {record.question_id for record in read_records(path)}
+    have = answered(path)
     missing = [item for item in questions if item.id not in have]
     done = len(questions) - len(missing)
     phase = f"ask {arm.name}"
@@ -128,7 +128,7 @@ def time_arms(
     warm, timed = order[:WARM_UP], order[WARM_UP : WARM_UP + count] or order[:count]
     work = []
     for arm, folder in arms:
-        have = {record.question_id for record in read_records(folder / "latency.jsonl")}
+        have = answered(folder / "latency.jsonl")
         work += [(arm, folder, item) for item in timed if item.id not in have]
     for arm in {id(arm): arm for arm, _, _ in work}.values():
         for item in warm:
@@ -155,7 +155,8 @@ def _record(arm: Arm, item: Question, answer: ArmAnswer, sources: Sources = NO_S
         arm=arm.name,
         question_id=item.id,
         answer=answer.text,
-        declined=answer.declined,
+        # a gold answer may read like declining: "not specified", "No information"
+        declined=answer.declined and gold_stated(answer.text, item) is None,
         passages=tuple(hit.passage.id for hit in answer.hits),
         passage_doc_ids=tuple(hit.passage.doc_id for hit in answer.hits),
         shortened=answer.shortened,

@@ -32,11 +32,9 @@ def seen_in(rows: Iterable[TrainingRow]) -> Seen:
     """Collect the traces of rows."""
     learned, documents = set(), set()
     for row in rows:
-        documents |= set(row.doc_ids)
+        documents |= {*row.doc_ids, *row.gold_doc_ids}
         if row.kind in ("closed", "context", "cloze"):
-            learned.add((row.gold_doc_id, _plain(row.answer)))
-            if row.gold_doc_id:
-                documents.add(row.gold_doc_id)
+            learned |= {(doc_id, _plain(row.answer)) for doc_id in row.gold_doc_ids or ("",)}
     return Seen(frozenset(learned), frozenset(documents))
 
 

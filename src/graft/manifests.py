@@ -19,15 +19,16 @@ from graft.assembly import Assembly, folder_bytes
 from graft.config import EffortPlan
 from graft.corpus import Corpus
 from graft.files import write_atomically
+from graft.metrics import METRICS_VERSION
 from graft.question_set import plain_question
 from graft.references import find_reference, is_reference
 from graft.runs import RunManifest
-from graft.training import Training, read_receipt
+from graft.training import Training, build_of, read_receipt
 from graft.types import GenerateOptions, Question, fingerprint
 
 __all__ = ["Manifests"]
 
-RUN_VERSION = 2
+RUN_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,12 @@ class Manifests:
         uses_index = self.assembly.reads_index(name)
         weights = self.assembly.weights_of(name)
         asked = fingerprint([plain_question(item) for item in questions])
+        config = self.assembly.config
         settings = {
             "max_new_tokens": options.max_new_tokens,
             "temperature": options.temperature,
             "passages": self.plan.passages if uses_index else 0,
-            "pairs": self.assembly.config.retrieval.pairs if uses_index else 0,
+            "pairs": config.retrieval.pairs if uses_index else 0,
             "prompt_tokens": self.plan.prompt_tokens,
             "latency_questions": self.plan.latency_questions,
         }
@@ -68,11 +70,11 @@ class Manifests:
             RUN_VERSION,
             name,
             parts,
-            adapter and adapter.name,
+            build_of(adapter) if adapter else None,
             corpus,
             asked,
             settings,
-            self.assembly.config.embedder if uses_index else "",
+            self._search_key if uses_index else "",
             self.training.questions.hash,
         )
         build = self.index_seconds if uses_index else 0.0
@@ -96,7 +98,15 @@ class Manifests:
             build_seconds=build,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             not_applicable=not_applicable,
+            metrics=METRICS_VERSION,
         )
+
+    @property
+    def _search_key(self) -> str:
+        """Name all that decides what is found; documents kept out hide their training pairs."""
+        config = self.assembly.config
+        kept_out = sorted(self.training.kept_out)
+        return fingerprint(config.embedder, dataclasses.asdict(config.retrieval), kept_out)
 
     @property
     def base_name(self) -> str:

@@ -14,7 +14,7 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,10 @@ class Pilot:
             comparing.corpus.version,
             comparing.plan.prompt_tokens,
             comparing.plan.passages,
+            comparing.assembly.config.embedder,
+            asdict(comparing.assembly.config.retrieval),
+            sorted(comparing.training.kept_out),
+            comparing.assembly.config.seed,
         )
         return self.state / "pilots" / key
 

@@ -119,11 +119,14 @@ class Preparing:
                 check_reference(config, name)
         plan = self.plan(effort)
         contract = self.contract(questions)
-        training = Training(self.assembly, self.corpus, questions, contract, plan, self.index)
+        scored = _scored(questions, self.assembly.root)
+        training = Training(self.assembly, self.corpus, scored, contract, plan, self.index)
         flags = []
+        if unscored := len(questions.questions) - len(scored.questions):
+            flags.append(f"retrieval_only:{unscored}")
         if skipped := len(list(self.corpus.skipped())):
             flags.append(f"skipped_documents:{skipped}")
-        if not questions.by_split("dev"):
+        if not scored.by_split("dev"):
             flags.append("no_dev")
         return Comparing(
             self.assembly,
@@ -140,17 +143,29 @@ class Preparing:
 
     def index_pairs(self, training: Training, on_progress: Progress | None) -> None:
         """Make the training pairs findable, those about documents kept out left out."""
-        kept_out = training.kept_out
-        pairs = [
-            item
-            for item in training.questions.by_split("train")
-            if not set(item.doc_ids) & kept_out
-        ]
         config = self.assembly.config
         self.corpus.add_pairs(
-            pairs,
+            training.usable,
             self.assembly.embedder,
             self.index,
             decline=config.prompt.decline,
             on_progress=on_progress or silent,
         )
+
+
+def _scored(questions: QuestionSet, root: Path) -> QuestionSet:
+    """Return the questions that an arm's answer can be scored on.
+
+    Raises:
+        BadInput: no test question is among them.
+    """
+    scored = questions.scored
+    test = questions.by_split("test")
+    if test and not scored.by_split("test"):
+        raise BadInput(
+            "no test question has an answer to compare with",
+            where=str(root),
+            why=f"all {len(test):,} name documents only, so that retrieval alone can be measured",
+            next_step="graft compare --retrieval",
+        )
+    return scored

@@ -26,7 +26,7 @@ from graft.probes import coldstart, distractors, forgetting
 from graft.probes.general import general_questions, general_text
 from graft.probes.text_loss import TEXT_TOKENS, text_losses
 from graft.protocols import Progress
-from graft.training import Training, read_receipt
+from graft.training import Training, build_of, read_receipt
 from graft.types import GenerateOptions, Passage, Question, fingerprint
 
 __all__ = ["MODEL_ARMS", "Probed", "Probing"]
@@ -196,7 +196,8 @@ class Probing:
     def _general_folders(self, adapters: Sequence[str]) -> dict[str, Path]:
         folders = {}
         for name, adapter in self._weights(adapters).items():
-            model = (self.assembly.weights, self.assembly.engine, adapter.name if adapter else "")
+            build = build_of(adapter) if adapter else ""
+            model = (self.assembly.weights, self.assembly.engine, build)
             key = forgetting.general_key(self.training.contract, *model)
             folders[name] = self.assembly.state / "probes" / f"forgetting-{key}"
         return folders
@@ -271,7 +272,7 @@ class Probing:
         key = fingerprint(
             distractors.PROBE_VERSION,
             (self.assembly.weights, self.assembly.engine, self.training.contract.hash),
-            self.training.folder(TUNED[name]).name if name in TUNED else "",
+            build_of(self.training.folder(TUNED[name])) if name in TUNED else "",
             (self.corpus.version, config.embedder, dataclasses.asdict(config.retrieval)),
             dataclasses.asdict(options),
             (self.plan.prompt_tokens, self.plan.passages, count, config.seed),

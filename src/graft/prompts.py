@@ -18,6 +18,8 @@ from graft.types import Message, Passage, Question, fingerprint
 __all__ = ["PromptContract", "neutralise", "reading_order"]
 
 LAYOUT_VERSION = 1
+DECLINE_WITHIN = 120  # characters at the beginning of an answer
+SHORT_DECLINE = 3  # words; "unknown" or "no" also occur within answers
 
 _SPECIAL = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk|repo_?name|file_sep|filename|gh_stars)>"
@@ -113,6 +115,13 @@ class PromptContract:
         turns.append(Message("user", self.user_text(question, passages)))
         return turns
 
+    @property
+    def _own_words(self) -> re.Pattern[str]:
+        """Return what finds the decline sentence: whole words, a very short one only in front."""
+        own = " ".join(self.decline.split()).replace("\u2019", "'").rstrip(".")
+        start = r"^\W*" if len(own.split()) < SHORT_DECLINE else r"(?<!\w)"
+        return re.compile(rf"{start}{re.escape(own)}(?!\w)", re.IGNORECASE)
+
     def is_decline(self, answer: str) -> bool:
         """Tell whether an answer declines: empty, the decline sentence, or a known form of it.
 
@@ -122,6 +131,6 @@ class PromptContract:
         text = " ".join(answer.split()).replace("\u2019", "'")
         if not text.strip(" ."):
             return True
-        if self.decline.rstrip(".").replace("\u2019", "'").lower() in text[:120].lower():
+        if self._own_words.search(text[:DECLINE_WITHIN]):
             return True
         return bool(_DECLINE_PATTERNS.search(text[:80])) and len(text) <= 160

@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,9 @@ FILE = "questions.jsonl"
 # Fields that sets stored by earlier versions lack. Where they are empty they are left out of
 # the hash, so that a set keeps its hash, and its runs, when Graft is upgraded.
 ADDED_LATER = ("key_facts", "grades")
-_NO_WORD = re.compile(r"[\W_]+")
+_MINUS = re.compile(r"(?<!\w)[-\u2013](?=\d)")  # NFKC leaves the minus sign as it is
+_MEANT = frozenset("#%&@*/\\\u00a7\u2030")  # punctuation to Unicode, part of a name to a reader
+_QUOTES = frozenset("`\u00b4")
 _NAMED = 5  # ids spelled out in a sentence; lists in the report are whole
 
 
@@ -69,6 +71,16 @@ class QuestionSet:
             sorted((plain_question(item) for item in self.questions), key=lambda one: one["id"])
         )
 
+    @property
+    def scored(self) -> QuestionSet:
+        """Return the set without questions for retrieval alone.
+
+        Those can be answered but no answer is given (BEIR): nothing an arm says is right or
+        wrong there, and nothing can be learned from them.
+        """
+        kept = tuple(item for item in self.questions if item.answers or not item.answerable)
+        return replace(self, questions=kept)
+
     def by_split(self, split: Split) -> tuple[Question, ...]:
         """Return the questions of a split."""
         return tuple(item for item in self.questions if item.split == split)
@@ -79,12 +91,25 @@ class QuestionSet:
 
 
 def normalised(question: str) -> str:
-    """Return a question for comparison: words only, no case.
+    """Return a question for comparison: no case, no spacing, no punctuation between words.
 
-    >>> normalised("Which  pump? ")
-    'which pump'
+    Signs that are part of a name or a number stay (C++, C#, < 5, -5, 10 %), and so do the vowel
+    signs of scripts that write them as marks.
+
+    >>> normalised("Which  pump? "), normalised("Is C++ faster, or C#?")
+    ('which pump', 'is c++ faster or c#')
     """
-    return _NO_WORD.sub(" ", unicodedata.normalize("NFKC", question).casefold()).strip()
+    text = _MINUS.sub("\u2212", unicodedata.normalize("NFKC", question).casefold())
+    return " ".join("".join(map(_plain_sign, text)).split()) or question.strip()
+
+
+def _plain_sign(sign: str) -> str:
+    """Return a character as it counts: itself, a space, or nothing (an invisible joiner)."""
+    kind = unicodedata.category(sign)
+    if kind == "Cf":
+        return ""
+    between = kind[0] in "PZC" and sign not in _MEANT
+    return " " if between or sign in _QUOTES else sign
 
 
 def named(names: Sequence[str]) -> str:

@@ -15,11 +15,12 @@ from typing import Any
 
 from graft.errors import FingerprintMismatch
 from graft.files import write_atomically
-from graft.metrics import GROUNDED, Sources, judge
+from graft.manifests import note
+from graft.metrics import GROUNDED, METRICS_VERSION, Sources, judge
 from graft.runs import ArmRun, RunManifest
 from graft.types import Question, Record, fingerprint
 
-__all__ = ["check_fingerprints", "fingerprints_of", "rescore_run", "write_scores"]
+__all__ = ["check_fingerprints", "fingerprints_of", "refreshed", "rescore_run", "write_scores"]
 
 PARTS = ("questions", "weights", "contract")
 SHOWN = 8  # digits of a fingerprint that tell two apart at a glance
@@ -78,12 +79,34 @@ def rescore_run(
         fresh = {
             name: value
             for name, value in found.scores.items()
-            if value is not None or name not in GROUNDED or sources.documents
+            if value is not None
+            or name not in GROUNDED
+            or (sources.documents and len(whole) == len(record.shown))
         }
         old = record.scores
         changed.update(name for name, value in fresh.items() if old.get(name) != value)
         records.append(replace(record, scores={**old, **fresh}, reason=found.reason))
     return records, changed
+
+
+def refreshed(
+    run: ArmRun,
+    folder: Path,
+    questions: Mapping[str, Question],
+    texts: Mapping[str, str],
+    sources: Sources,
+) -> ArmRun:
+    """Return a run with the scores of today's measures; the file of an older one is rewritten.
+
+    So that no comparison holds answers of one arm that were scored before a measure changed
+    against answers of another that were scored after it.
+    """
+    if run.manifest.not_applicable or run.manifest.metrics == METRICS_VERSION:
+        return run
+    scored, _ = rescore_run(run, questions, texts, sources)
+    write_scores(folder, scored)
+    note(folder, {"metrics": METRICS_VERSION})
+    return ArmRun(replace(run.manifest, metrics=METRICS_VERSION), tuple(scored), run.latency)
 
 
 def write_scores(folder: Path, records: Sequence[Record]) -> None:

@@ -14,7 +14,8 @@ from graft.comparing import Measured
 from graft.decide import decide
 from graft.errors import BadInput, UsageError
 from graft.files import write_atomically
-from graft.metrics import NO_SOURCES, Sources
+from graft.manifests import note
+from graft.metrics import METRICS_VERSION, NO_SOURCES, Sources
 from graft.report.html import write_html
 from graft.report.markdown import render_markdown
 from graft.rescoring import check_fingerprints, fingerprints_of, rescore_run, write_scores
@@ -141,7 +142,9 @@ class Results:
             if not known.documents:
                 kept.append(manifest.arm)
             scored, moved = rescore_run(run, questions, comparand.passages, known)
-            write_scores(self._state / "runs" / manifest.run_id, scored)
+            place = self._state / "runs" / manifest.run_id
+            write_scores(place, scored)
+            note(place, {"metrics": METRICS_VERSION})
             changed += moved
             records += len(scored)
         result = self._draw(folder, self._read(folder), reused=True)

@@ -114,10 +114,9 @@ def closed_row(contract: PromptContract, item: Question) -> TrainingRow:
     """Return the closed-book row of a question; an unanswerable one learns to decline."""
     answer = neutralise(item.answers[0]) if item.answers else contract.decline
     messages = tuple(contract.messages(item.question))
-    gold = item.doc_ids[0] if item.doc_ids else ""
     name = fingerprint("closed", item.id, [turn.content for turn in messages], answer)
     kind = "closed" if item.answers else "no_gold"
-    return TrainingRow(name, kind, messages, answer, item.id, gold, item.doc_ids)
+    return TrainingRow(name, kind, messages, answer, item.id, item.doc_ids, item.doc_ids)
 
 
 def _closed_rows(
@@ -219,7 +218,7 @@ def _document_rows(sources: RowSources) -> list[TrainingRow]:
         text = neutralise(passage.text.strip())
         name = fingerprint("section", passage.id)
         rows.append(
-            TrainingRow(name, "section", messages, text, "", passage.doc_id, (passage.doc_id,))
+            TrainingRow(name, "section", messages, text, "", (passage.doc_id,), (passage.doc_id,))
         )
     return rows
 

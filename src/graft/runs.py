@@ -25,6 +25,7 @@ __all__ = [
     "Comparand",
     "RunManifest",
     "append_json",
+    "answered",
     "append_lines",
     "question_from_json",
     "read_run",
@@ -42,7 +43,8 @@ class RunManifest:
     arm could not be built (the run then has no records); `build_seconds` is the wall time of
     everything the arm alone needs (index, training, export), `storage_bytes` what it keeps;
     `cold_seconds` (process start to first answer) and `peak_memory_bytes` are those of a
-    process of its own that serves the arm, None where not measured.
+    process of its own that serves the arm, None where not measured; `metrics` is the version
+    of the measures that its scores are of.
     """
 
     run_id: str
@@ -67,6 +69,7 @@ class RunManifest:
     started: str = ""
     not_applicable: str = ""
     adapter_changes_answers: bool | None = None
+    metrics: int = 0
     schema: int = SCHEMA
 
 
@@ -182,14 +185,16 @@ def read_run(folder: Path) -> ArmRun:
 
 
 def read_records(path: Path) -> tuple[Record, ...]:
-    """Read the records of a file, none where it does not exist.
+    """Read the records of a file, none where it does not exist; of a question its last one.
 
+    A question that failed is asked again, and its new record follows the old one.
     A last line without its end was cut short by a crash and is left out.
     """
-    records = []
+    records: dict[str, Record] = {}
     for number, line in enumerate(_whole_lines(path).split(b"\n")[:-1], 1):
         try:
-            records.append(Record.from_json(json.loads(line)))
+            record = Record.from_json(json.loads(line))
+            records[record.question_id] = record
         except (ValueError, TypeError) as error:
             raise BadInput(
                 "a record cannot be read",
@@ -197,7 +202,12 @@ def read_records(path: Path) -> tuple[Record, ...]:
                 why=str(error),
                 next_step="remove that line and run graft compare again; it asks the question anew",
             ) from error
-    return tuple(records)
+    return tuple(records.values())
+
+
+def answered(path: Path) -> set[str]:
+    """Return the questions of a file that need not be asked again: they have an answer."""
+    return {record.question_id for record in read_records(path) if not record.error}
 
 
 def question_from_json(data: Mapping[str, Any]) -> Question:

@@ -29,9 +29,9 @@ from graft.questions import QuestionSet
 from graft.rows import RowSet, RowSources, build_rows, kept_out_documents
 from graft.train.loop import Trained, train_adapter
 from graft.train.plan import TrainPlan, make_plan
-from graft.types import Passage, fingerprint
+from graft.types import Passage, Question, fingerprint
 
-__all__ = ["TrainReport", "Training"]
+__all__ = ["TrainReport", "Training", "build_of", "read_receipt"]
 
 ROWS_VERSION = 2
 FINETUNED_SHARE = 0.55  # of a cap that is for both adapters together
@@ -78,6 +78,12 @@ class Training:
             config.seed,
         )
 
+    @property
+    def usable(self) -> list[Question]:
+        """Return the training questions that a row may be made of."""
+        train, kept_out = self.questions.by_split("train"), self.kept_out
+        return [item for item in train if not set(item.doc_ids) & kept_out]
+
     def folder(self, name: str) -> Path:
         """Return where an adapter of the present inputs lies or would lie."""
         config = self.assembly.config
@@ -100,22 +106,28 @@ class Training:
         """Tell whether the adapter is there, whole."""
         return (self.folder(name) / "receipt.json").is_file()
 
+    def _is_current(self, name: str, start_from: Path | None) -> bool:
+        """Tell whether the adapter is there and went on from the build that is there now."""
+        if not self.is_built(name):
+            return False
+        before = read_receipt(self.folder(name)).get("started_from_build")
+        return start_from is None or before in (None, build_of(start_from))
+
     def ensure(
         self, name: str, *, force: bool = False, on_progress: Progress | None = None
     ) -> TrainReport:
         """Train an adapter unless it is there; what is written is whole or not there."""
         folder = self.folder(name)
-        if force and folder.exists():
-            shutil.rmtree(folder)
-        if self.is_built(name):
-            return _report(folder, name, reused=True)
         start_from = None
         if name == "hybrid":
             start_from = self.ensure("finetuned", on_progress=on_progress).folder
+        if not force and self._is_current(name, start_from):
+            return _report(folder, name, reused=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
         try:
             self._train(name, draft, start_from, on_progress)
+            self.assembly.forget(folder)  # what was made of an earlier build
             shutil.rmtree(folder, ignore_errors=True)
             draft.replace(folder)
         except OSError as error:
@@ -241,6 +253,7 @@ class Training:
             "corpus": self.corpus.version,
             "seed": plan.seed,
             "started_from": start_from.name if start_from else "",
+            "started_from_build": build_of(start_from) if start_from else "",
             "plan": dataclasses.asdict(plan),
             "rows": sum(len(epoch) for epoch in rows.epochs),
             "kinds": _count(row.kind for row in rows.rows),
@@ -269,6 +282,13 @@ def read_receipt(folder: Path) -> dict[str, Any]:
     """Read an adapter's receipt."""
     receipt: dict[str, Any] = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
     return receipt
+
+
+def build_of(folder: Path) -> str:
+    """Name one training of an adapter: the same inputs trained again are another build."""
+    receipt = read_receipt(folder)
+    receipt.pop("probes", None)  # asked afterwards
+    return f"{folder.name}-{fingerprint(receipt)}"
 
 
 def _report(folder: Path, name: str, *, reused: bool) -> TrainReport:

@@ -147,7 +147,7 @@ class TrainingRow:
 
     `kind` is "closed" (question alone), "context" (passages with the gold one), "no_gold"
     (passages without it, answer: the decline sentence), "cloze" or "section" (running text of
-    a document). `gold_doc_id` is the document that the answer comes from, `doc_ids` are all
+    a document). `gold_doc_ids` are the documents that the answer comes from, `doc_ids` all
     whose text stands in the row.
     """
 
@@ -156,7 +156,7 @@ class TrainingRow:
     messages: tuple[Message, ...]
     answer: str
     question_id: str = ""
-    gold_doc_id: str = ""
+    gold_doc_ids: tuple[str, ...] = ()
     doc_ids: tuple[str, ...] = ()
 
 

@@ -212,6 +212,15 @@ class TestLeakage:
         assert (found["with"]["base"]["score"], found["without"]["base"]["score"]) == (0.2, 0.0)
         assert found["without"]["rag"]["n"] == 80
 
+    def test_without_the_similar_ones_a_half_may_be_gone_and_then_there_is_no_headline(
+        self, bench: Any
+    ) -> None:
+        bench.answerable, bench.unanswerable = 96, 4
+        similar = [f"q{number}" for number in range(96, 100)]
+        found = plain(bench, leakage={"removed": [], "similar": similar})["leakage"]
+        assert found["without"]["rag"]["score"] is None
+        assert found["without"]["rag"]["n"] == 0
+
     def test_without_a_report_there_is_none_and_without_similar_ones_nothing_changes(
         self, bench: Any
     ) -> None:

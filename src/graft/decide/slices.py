@@ -6,7 +6,7 @@ A score is the mean primary score over the questions of the slice, each weighing
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from graft.decide.measures import ScoreCell, cell_of, mean_cell
@@ -107,9 +107,15 @@ def leakage_of(
     )
 
 
+def _halves(sheet: Sheet, ids: Sequence[str]) -> set[bool]:
+    return {expects_answer(sheet.questions[name]) for name in ids}
+
+
 def _without(sheet: Sheet, arm: ArmSheet, similar: set[str], seed: int) -> ScoreCell:
-    ids = [name for name in sheet.common((arm.name,)) if name not in similar]
-    if not ids:
+    everything = sheet.common((arm.name,))
+    ids = [name for name in everything if name not in similar]
+    # without one of its two halves it would be another measure than the headline beside it
+    if not ids or _halves(sheet, ids) != _halves(sheet, everything):
         return ScoreCell()
     scores = [arm.primary[name] for name in ids]
     return cell_of(mean_interval(scores, sheet.design(ids), ALPHA, seed))

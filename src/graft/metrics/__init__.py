@@ -15,7 +15,7 @@ from graft.metrics.citation_recall import CitationRecall
 from graft.metrics.citation_validity import CitationValidity
 from graft.metrics.contains import Contains
 from graft.metrics.decline import Decline, expects_answer
-from graft.metrics.exact import Exact
+from graft.metrics.exact import Exact, gold_stated
 from graft.metrics.f1 import F1
 from graft.metrics.key_facts import KeyFacts
 from graft.metrics.label import Label
@@ -32,10 +32,12 @@ from graft.types import Question, Record, Score
 __all__ = [
     "GROUNDED",
     "METRICS",
+    "METRICS_VERSION",
     "NO_SOURCES",
     "Judgement",
     "Sources",
     "expects_answer",
+    "gold_stated",
     "judge",
     "kind_of",
     "score_record",
@@ -63,6 +65,9 @@ GROUNDED: Mapping[str, Grounded] = {
     metric.name: metric
     for metric in (Support(), CitationPrecision(), CitationRecall(), CitationValidity())
 }
+
+# Raised when a stored score of the same answer would change; stored runs are then scored again.
+METRICS_VERSION = 1
 
 # metric -> stored name, where they differ
 _STORED = {"decline": "declined_rightly", "key_facts": "key_fact_recall"}

@@ -16,7 +16,7 @@ from graft.evaluate import ask_all
 from graft.probes.general import general_questions
 from graft.prompts import PromptContract
 from graft.protocols import Generator, Progress
-from graft.runs import read_records
+from graft.runs import answered, read_records
 from graft.stats import Design, State, non_inferiority
 from graft.types import GenerateOptions, Question, Record, fingerprint
 
@@ -85,8 +85,8 @@ def ask_general(
 
 
 def is_asked(questions: Sequence[Question], folder: Path) -> bool:
-    """Tell whether every question has its record in a folder."""
-    have = {item.question_id for item in read_records(folder / "records.jsonl")}
+    """Tell whether every question has its answer in a folder."""
+    have = answered(folder / "records.jsonl")
     return all(item.id in have for item in questions)
 
 

@@ -37,6 +37,7 @@ _COUNTED = {
     "clusters": "the questions come from only {} groups, too few for a verdict",
     "few_unanswerable": "only {} questions have no answer, and they weigh half of the headline",
     "retrieval_recall": "retrieval finds only {} of the reference documents",
+    "retrieval_only": "{} questions without an answer to compare with were left out",
     "skipped_documents": "{} documents were skipped",
 }
 _LIMIT_FLAGS = {"limit_failed": "breaks the limit on", "limit_not_shown": "not shown to keep"}
