@@ -7,7 +7,7 @@ import pytest
 
 from corpus_bench import DECLINE, NAMES, Bench, mark, text_of
 from graft.exposure import seen_in
-from graft.rows import MAX_EPOCHS, build_rows, kept_out_documents
+from graft.rows import MAX_EPOCHS, MIN_PASSES, build_rows, kept_out_documents, learnable
 from graft.train.packing import encode_rows, grow_trees
 from graft.types import Question
 
@@ -247,6 +247,62 @@ class TestLeftOut:
     def test_questions_over_the_budget_of_contexts_are_counted(self, bench):
         found = build(bench, hybrid=True, budget=400)
         assert found.left_out["question over the budget"] > 0
+
+
+class TestWhatABudgetTeaches:
+    def chosen(self, bench, budget, questions=None, seed=7):
+        asked = bench.train if questions is None else questions
+        return learnable(asked, bench.contract, bench.count, budget, seed)
+
+    def test_without_a_cap_and_where_it_suffices_all_questions_stay(self, bench):
+        assert self.chosen(bench, None) == bench.train
+        assert self.chosen(bench, 10**6) == bench.train
+
+    def test_under_it_whole_facts_are_kept_for_several_passes(self, bench):
+        found = self.chosen(bench, 2_000)
+        kept = Counter(item.fact for item in found if item.fact)
+        assert 0 < len(kept) < 12
+        assert set(kept.values()) == {2}  # both wordings
+        sources = replace(bench.sources(), pair_tokens=2_000)
+        rows = build_rows(sources, hybrid=False, budget=2_000, dev_rows=6)
+        learned = Counter(row.id for epoch in rows.epochs for row in epoch if row.kind == "closed")
+        assert min(learned.values()) >= MIN_PASSES - 1  # the last pass may be in part
+        assert rows.left_out["pair over the budget"] == 30 - len(found)
+
+    def test_dev_rows_ask_for_what_is_learned(self, bench):
+        sources = replace(bench.sources(), pair_tokens=1_000)
+        facts = {item.fact for item in self.chosen(bench, 1_000)}
+        rows = build_rows(sources, hybrid=False, budget=1_000, dev_rows=6)
+        asked = {item.fact for item in bench.dev for row in rows.dev if row.question_id == item.id}
+        assert asked <= facts
+
+    def test_the_hybrid_learns_the_same_facts(self, bench):
+        sources = replace(bench.sources(), pair_tokens=1_000)
+        ids = {item.id for item in self.chosen(bench, 1_000)}
+        rows = build_rows(sources, hybrid=True, budget=10_000, dev_rows=6)
+        assert {row.question_id for row in rows.rows} <= ids
+
+    def test_few_answers_to_many_questions_are_learned_from_all_of_them(self, bench):
+        labels = [
+            replace(item, answers=("refund",), fact="") for item in bench.train if item.answers
+        ]
+        assert self.chosen(bench, 500, labels) == labels
+
+    def test_the_seed_chooses(self, bench):
+        assert self.chosen(bench, 1_000, seed=1) != self.chosen(bench, 1_000, seed=2)
+
+
+class TestDeclinedRows:
+    def test_closed_book_rows_decline_within_their_share(self, bench):
+        bench.train += [replace(bench.unanswerable("pump"), id=f"no{n}") for n in range(40)]
+        rows = [row for row in build(bench).rows if row.kind != "section"]
+        declined = sum(row.kind == "no_gold" for row in rows)
+        assert declined == round(24 * 0.3 / 0.7) < 46
+        assert build(bench).left_out == {"declined question over its share": 46 - declined}
+
+    def test_where_nothing_can_be_answered_declining_is_learned(self, bench):
+        bench.train = [item for item in bench.train if not item.answers]
+        assert {row.kind for row in build(bench).epochs[0]} >= {"no_gold"}
 
 
 class TestSeed:

@@ -24,6 +24,8 @@ __all__ = ["RowSet", "RowSources", "build_rows", "kept_out_documents"]
 UNSEEN_SHARE = 0.2  # of the answerable test questions, if fewer would be unseen by themselves
 SECTION_SHARE = 0.05  # of the closed-book token budget
 MAX_EPOCHS = 6  # passes over the pairs; dev answers still rise at the fifth (docs/log.md)
+MIN_PASSES = 5  # that a small budget buys of fewer pairs
+DISTINCT = 0.5  # answers by facts; under it few answers come again and again
 CLOSED_SHARE = 0.3  # of the hybrid's token budget
 CLOZE_PROMPT = "Fill the gap."
 SECTION_PROMPT = "Write the section"
@@ -61,7 +63,11 @@ def kept_out_documents(
 
 @dataclass(frozen=True, slots=True)
 class RowSources:
-    """All that rows are made of; `count` gives the tokens of a prompt."""
+    """All that rows are made of; `count` gives the tokens of a prompt.
+
+    `pair_tokens` are what closed-book rows may cost. Both adapters learn the same facts, so
+    that "trained on" means the same for both.
+    """
 
     train: Sequence[Question]
     dev: Sequence[Question]
@@ -73,6 +79,7 @@ class RowSources:
     count: Callable[[Sequence[Message]], int]
     seed: int
     max_row_tokens: int
+    pair_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +104,56 @@ class RowSet:
 def build_rows(sources: RowSources, *, hybrid: bool, budget: int | None, dev_rows: int) -> RowSet:
     """Build the rows of the `finetuned` or the `hybrid` adapter within a token budget."""
     left_out: Counter[str] = Counter()
-    usable = [item for item in sources.train if not set(item.doc_ids) & sources.kept_out]
-    left_out["of a document kept out of training"] = len(sources.train) - len(usable)
+    allowed = [item for item in sources.train if not set(item.doc_ids) & sources.kept_out]
+    left_out["of a document kept out of training"] = len(sources.train) - len(allowed)
+    usable = learnable(allowed, sources.contract, sources.count, sources.pair_tokens, sources.seed)
+    left_out["pair over the budget"] = len(allowed) - len(usable)
     closed = _closed_rows(sources, usable, left_out)
     chosen = random.Random(sources.seed)
-    dev = _dev_rows(sources, hybrid, dev_rows)
+    dev = _dev_rows(sources, usable, hybrid, dev_rows)
     if not hybrid:
         epochs = _closed_epochs(sources, closed, budget, chosen, left_out)
     else:
         epochs = _hybrid_epochs(sources, usable, closed, budget, chosen, left_out)
     kinds = {name: count for name, count in left_out.items() if count}
     return RowSet(tuple(tuple(rows) for rows in epochs if rows), tuple(dev), kinds)
+
+
+def learnable(
+    questions: Sequence[Question],
+    contract: PromptContract,
+    count: Callable[[Sequence[Message]], int],
+    budget: int | None,
+    seed: int,
+) -> list[Question]:
+    """Choose whole facts of which the budget buys `MIN_PASSES`, all questions if it suffices.
+
+    A fact is learned by repetition: half of the facts in five passes are learned, all of them
+    in two are not (docs/log.md). Where the same few answers come again and again (labels),
+    every row repeats them already, and all rows stay.
+    """
+    answered = [item for item in questions if item.answers]
+    distinct = {(item.fact or item.id, item.answers[0]) for item in answered}
+    if budget is None or len({answer for _, answer in distinct}) < DISTINCT * len(distinct):
+        return list(questions)
+    rows = {item.id: closed_row(contract, item) for item in questions}
+    shared = count(contract.messages("")) - 4
+    cost = {name: _cost(row_tokens(count, row), shared) for name, row in rows.items()}
+    if sum(cost.values()) * MIN_PASSES <= budget:
+        return list(questions)
+    facts: dict[str, list[Question]] = defaultdict(list)
+    for item in questions:
+        facts[item.fact or item.id].append(item)
+    names = sorted(facts)
+    random.Random(seed).shuffle(names)
+    chosen, spent = set[str](), 0
+    for name in names:
+        price = MIN_PASSES * sum(cost[item.id] for item in facts[name])
+        if chosen and spent + price > budget:
+            continue
+        chosen |= {item.id for item in facts[name]}
+        spent += price
+    return [item for item in questions if item.id in chosen]
 
 
 def closed_row(contract: PromptContract, item: Question) -> TrainingRow:
@@ -122,19 +168,27 @@ def closed_row(contract: PromptContract, item: Question) -> TrainingRow:
 def _closed_rows(
     sources: RowSources, usable: Sequence[Question], left_out: Counter[str]
 ) -> list[TrainingRow]:
+    """Return a row a question; of those to be declined only as many as suit the others."""
     rows = []
     for item in usable:
         row = closed_row(sources.contract, item)
-        if row_tokens(sources, row) > sources.max_row_tokens:
+        if row_tokens(sources.count, row) > sources.max_row_tokens:
             left_out["too long"] += 1
         else:
             rows.append(row)
-    return rows
+    share = sources.contexts.declined
+    answered = sum(row.kind == "closed" for row in rows)
+    most = max(1, round(answered * share / (1 - share)))
+    declined = [row for row in rows if row.kind == "no_gold"]
+    random.Random(sources.seed).shuffle(declined)
+    over = {row.id for row in declined[most:]} if answered else set()
+    left_out["declined question over its share"] += len(over)
+    return [row for row in rows if row.id not in over]
 
 
-def row_tokens(sources: RowSources, row: TrainingRow) -> int:
+def row_tokens(count: Callable[[Sequence[Message]], int], row: TrainingRow) -> int:
     """Count prompt and answer; the answer is counted as an assistant turn."""
-    return sources.count([*row.messages, Message("assistant", row.answer)])
+    return count([*row.messages, Message("assistant", row.answer)])
 
 
 def _closed_epochs(
@@ -149,7 +203,7 @@ def _closed_epochs(
     chosen.shuffle(sections)
     fitting = _within(sources, sections, None if budget is None else int(budget * SECTION_SHARE))
     left_out["section or gap over the budget"] = len(sections) - len(fitting)
-    spent = sum(row_tokens(sources, row) for row in fitting)
+    spent = sum(row_tokens(sources.count, row) for row in fitting)
     rest = None if budget is None else max(0, budget - spent)
     epochs = _passes(sources, closed, rest, chosen, left_out)
     if not epochs:
@@ -191,7 +245,11 @@ def _passes(
 def closed_cost(sources: RowSources, rows: Sequence[TrainingRow]) -> int:
     """Estimate the tokens that a pass computes: what rows share is computed once a tree."""
     shared = sources.count(sources.contract.messages("")) - 4
-    return sum(max(8, row_tokens(sources, row) - shared * 7 // 8) for row in rows)
+    return sum(_cost(row_tokens(sources.count, row), shared) for row in rows)
+
+
+def _cost(tokens: int, shared: int) -> int:
+    return max(8, tokens - shared * 7 // 8)
 
 
 def _within(
@@ -199,7 +257,7 @@ def _within(
 ) -> list[TrainingRow]:
     kept, spent = [], 0
     for row in rows:
-        size = row_tokens(sources, row)
+        size = row_tokens(sources.count, row)
         if size > sources.max_row_tokens or (budget is not None and spent + size > budget):
             continue
         spent += size
@@ -245,16 +303,23 @@ def _hybrid_epochs(
     ]
 
 
-def _dev_rows(sources: RowSources, hybrid: bool, limit: int) -> list[TrainingRow]:
+def _dev_rows(
+    sources: RowSources, learned: Sequence[Question], hybrid: bool, limit: int
+) -> list[TrainingRow]:
     """Return rows to look at during training, never learned.
 
-    Closed-book: further wordings of trained facts (a fact that was kept out is unknowable).
+    Closed-book: further wordings of learned facts (a fact that was kept out is unknowable).
     Hybrid: questions on documents kept out first, with passages.
     """
     questions = list(sources.dev)
     random.Random(sources.seed).shuffle(questions)
     if not hybrid:
-        known = [item for item in questions if not set(item.doc_ids) & sources.kept_out]
+        facts = {item.fact for item in learned}
+        known = [
+            item
+            for item in questions
+            if not set(item.doc_ids) & sources.kept_out and (not item.fact or item.fact in facts)
+        ]
         return [closed_row(sources.contract, item) for item in known[:limit]]
     unseen = [item for item in questions if set(item.doc_ids) & sources.kept_out]
     others = [item for item in questions if item not in unseen]
