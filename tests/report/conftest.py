@@ -195,10 +195,10 @@ def whole(comparison: dict[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
     comparison["failures"] = [
         {"arm": "hybrid", "kind": "misread", "n": 22, "share": 0.18,
-         "text": "A passage of a reference document was given, and the answer is wrong.",
+         "text": "A passage of a gold document was given, and the answer is wrong.",
          "command": "graft compare --effort normal"},
         {"arm": "rag", "kind": "not_retrieved", "n": 18, "share": 0.15,
-         "text": "No passage of a reference document was among those given.",
+         "text": "No passage of a gold document was among those given.",
          "command": "graft search \"How much does the pump deliver?\""},
         {"arm": "rag", "kind": "should_have_declined", "n": 1, "share": 0.01,
          "text": "The documents do not say, and it answered.", "command": "graft questions check"},

@@ -35,11 +35,11 @@ KINDS = (
 )
 
 _TEXTS = {
-    "not_retrieved": "No passage of a reference document reached the prompt, and the answer is "
+    "not_retrieved": "No passage of a gold document reached the prompt, and the answer is "
     "not right: the search limits this arm.",
     "few_items": "The fact was trained and is answered wrongly; training asked for it in fewer "
     f"than {FEW_WORDINGS} wordings.",
-    "misread": "A passage of a reference document stood in the prompt and was not used rightly: "
+    "misread": "A passage of a gold document stood in the prompt and was not used rightly: "
     "reading limits this arm.",
     "form": "The reference answer stands in the answer, but its form does not count: too much "
     "around it, or not the label alone.",

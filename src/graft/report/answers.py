@@ -41,7 +41,7 @@ class Limits:
 class AnswerView:
     """One arm's answer with its mark in words and the reason for its score.
 
-    `missed` says that retrieval did not find a reference document, `misread` that it did and
+    `missed` says that retrieval did not find a gold document, `misread` that it did and
     the answer is wrong all the same, `eager` that it should have declined.
     """
 

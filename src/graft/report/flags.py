@@ -14,8 +14,7 @@ from graft.report.breakdown import LIMITS
 
 __all__ = ["warning_text", "warning_texts"]
 
-NAMED = 3
-"""Of more than one above so many flags of a kind, so many are named and the others counted."""
+NAMED = 3  # flags of a kind; the others are counted
 _WORDS = {
     "adapter_has_no_effect": "the adapter changes no answer",
     "adapter_no_effect": "the adapter changes no answer",
@@ -36,7 +35,7 @@ _WORDS = {
 _COUNTED = {
     "clusters": "the questions come from only {} groups, too few for a verdict",
     "few_unanswerable": "only {} questions have no answer, and they weigh half of the headline",
-    "retrieval_recall": "retrieval finds only {} of the reference documents",
+    "retrieval_recall": "retrieval finds only {} of the gold documents",
     "retrieval_only": "{} questions without an answer to compare with were left out",
     "skipped_documents": "{} documents were skipped",
 }
@@ -49,7 +48,7 @@ def warning_text(code: object) -> str:
     >>> warning_text("below_control:finetuned")
     'finetuned: not above the best control, so it cannot be recommended'
     >>> warning_text("retrieval_recall:0.72")
-    'retrieval finds only 72 % of the reference documents'
+    'retrieval finds only 72 % of the gold documents'
     """
     text = numbers.plain(code)
     name, _, rest = text.partition(":")

@@ -96,7 +96,7 @@ def attribution_grid(comparison: Mapping[str, Any]) -> Grid | None:
         cells = tuple(_counted(data.get(key), total) for key in keys)
         lines.append(Line(arm["name"], cells, f"n {total:,}"))
     lead = (
-        "Answerable questions that name their documents: was a reference document among the "
+        "Answerable questions that name their documents: was a gold document among the "
         "passages, and what became of it? Wrong though found is a matter of reading, missed one "
         "of retrieval."
     )
