@@ -220,7 +220,7 @@ def test_a_written_file_keeps_what_was_chosen():
 
 def test_quick_shows_at_most_two_passages_in_400_tokens():
     plan = effort_plan("quick", fast_device=True, passages=3)
-    assert (plan.train_tokens, plan.test_questions, plan.prompt_tokens) == (90_000, 150, 400)
+    assert (plan.train_tokens, plan.test_questions, plan.prompt_tokens) == (90_000, 125, 400)
     assert (plan.passages, plan.latency_questions, plan.pilot) == (2, 20, False)
     assert effort_plan("quick", fast_device=True, passages=1).passages == 1
 

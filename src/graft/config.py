@@ -384,7 +384,7 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
     """
     if effort == "quick":
         cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
-        return EffortPlan("quick", cap, 150, 400, min(2, passages), timed, False, share)
+        return EffortPlan("quick", cap, 125, 400, min(2, passages), timed, False, share)
     if effort == "normal":
         cap = 250_000 if fast_device else 120_000
         return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1.0)

@@ -211,6 +211,8 @@ class Probing:
     ) -> dict[str, float]:
         """Return the loss of each model on the general text; what is stored is only read."""
         limit = TEXT_TOKENS[self.plan.effort]
+        if limit == 0:
+            return {}
         text = general_text()
         place = f"loss-{fingerprint(text, limit)}.json"
         losses = {

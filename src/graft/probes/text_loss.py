@@ -19,8 +19,8 @@ from graft.models.merge import merged_weights
 __all__ = ["TEXT_TOKENS", "text_losses"]
 
 WINDOW = 256  # tokens read at once; the first of each has nothing before it and is not counted
-# How many tokens of the text an effort reads; None means all (about 1,100).
-TEXT_TOKENS: dict[str, int | None] = {"quick": 512, "normal": None, "thorough": None}
+# How many tokens of the text an effort reads; None means all (about 1,100), 0 none.
+TEXT_TOKENS: dict[str, int | None] = {"quick": 0, "normal": None, "thorough": None}
 
 
 def text_losses(
