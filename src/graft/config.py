@@ -379,13 +379,14 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
 
     `train_tokens` is the cap in all for `quick` and per adapter for `normal`. Two cores
     without bf16 in hardware train 170 tokens a second where those of the design page train
-    400 (docs/log.md), so caps are lower there and `quick` adapts the upper half of the layers
-    only (`adapted_share`): later passes then cost half. The ten minutes are the promise.
+    400 (docs/log.md), so caps are lower there and only the upper half of the layers is adapted
+    (`adapted_share`): later passes then cost half. Ten minutes and half an hour are the promise;
+    `thorough` adapts all layers everywhere.
     """
     if effort == "quick":
         cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
         return EffortPlan("quick", cap, 125, 400, min(2, passages), timed, False, share)
     if effort == "normal":
-        cap = 250_000 if fast_device else 80_000
-        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, 1.0)
+        cap, share = (250_000, 1.0) if fast_device else (70_000, 0.5)
+        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, share)
     return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 1.0)
