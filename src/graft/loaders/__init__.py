@@ -20,6 +20,10 @@ _LOADERS = {
     ("graft.loaders.text", "TextLoader"): (".txt", ".text", ".log"),
     ("graft.loaders.html", "HtmlLoader"): (".html", ".htm", ".xhtml"),
     ("graft.loaders.pdf", "PdfLoader"): (".pdf",),
+    ("graft.loaders.docx", "DocxLoader"): (".docx", ".docm"),
+    ("graft.loaders.pptx", "PptxLoader"): (".pptx", ".pptm"),
+    ("graft.loaders.odf", "OdfLoader"): (".odt", ".ods", ".odp"),
+    ("graft.loaders.csv", "CsvLoader"): (".csv", ".tsv", ".psv"),
 }
 
 
