@@ -16,9 +16,10 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 # docs/design/layers.md says why each module stands where it does.
 LAYERS = {
     0: ["types", "protocols", "errors"],
-    1: ["config", "addresses", "prompts", "stats", "files"],
+    1: ["config", "efforts", "addresses", "database_settings", "prompts", "stats", "files"],
     2: [
-        "loaders", "splitters", "embed", "index", "generate", "models", "train", "metrics", "guard",
+        "loaders", "databases", "splitters", "embed", "index", "generate", "models", "train",
+        "metrics", "guard",
     ],
     3: [
         "corpus", "catalog", "reading", "sources", "questions", "question_lines", "question_set",
@@ -31,9 +32,9 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "asking", "assembly", "training", "comparing", "estimate", "results", "rescoring", "doctor",
-        "manifests", "preparing", "pilot", "creating", "probing", "serve_once", "judging",
-        "workspace",
+        "adding", "asking", "assembly", "training", "comparing", "estimate", "results",
+        "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
+        "serve_once", "judging", "workspace",
     ],
     6: ["cli", "server", "web"],
     7: ["testing"],

@@ -15,9 +15,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from graft.addresses import server_problems
+from graft.database_settings import DatabaseConfig, database_problems
+from graft.efforts import Effort, EffortPlan, effort_plan
 from graft.errors import ConfigError
 
 __all__ = [
@@ -37,8 +39,6 @@ __all__ = [
     "parse_config",
     "read_config",
 ]
-
-Effort = Literal["quick", "normal", "thorough"]
 
 T = TypeVar("T")
 
@@ -174,6 +174,7 @@ class Config:
     openai: OpenAIConfig = field(default_factory=OpenAIConfig)
     references: tuple[ReferenceConfig, ...] = ()
     judge: JudgeConfig = field(default_factory=JudgeConfig)
+    sources: Mapping[str, DatabaseConfig] = field(default_factory=dict)
 
 
 def parse_config(text: str, where: str = "graft.toml") -> Config:
@@ -238,7 +239,8 @@ def _read(cls: type[T], data: Mapping[str, Any], prefix: str, problems: list[str
             else:
                 problems.append(f"{name!r} must be a table")
         elif (table := _table_of(hints[key])) is not None:
-            values[key] = _read_tables(table, value, name, problems)
+            read = _read_named if get_origin(hints[key]) is Mapping else _read_tables
+            values[key] = read(table, value, name, problems)
         else:
             checked = _check(hints[key], value)
             if checked is None:
@@ -263,10 +265,20 @@ def _read_tables(table: type[T], value: object, name: str, problems: list[str]) 
     )
 
 
+def _read_named(table: type[T], value: object, name: str, problems: list[str]) -> Mapping[str, T]:
+    """Read tables that have names of their own; one is called `name.NAME`."""
+    if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):
+        problems.append(f"{name!r} must hold tables, each under [{name}.NAME]")
+        return {}
+    return {key: _read(table, item, f"{name}.{key}.", problems) for key, item in value.items()}
+
+
 def _table_of(hint: Any) -> type | None:  # noqa: ANN401 - a type annotation of any form
-    """Return the class of the tables in a list of tables, None for every other type."""
-    inner = get_args(hint)[0] if get_args(hint) else None
-    return inner if isinstance(inner, type) and is_dataclass(inner) else None
+    """Return the class of the tables in a list or mapping of tables, None for other types."""
+    for inner in get_args(hint):
+        if isinstance(inner, type) and is_dataclass(inner):
+            return inner
+    return None
 
 
 def _is_required(item: Field[Any]) -> bool:
@@ -294,6 +306,8 @@ def _misfits(config: Config, known: Sequence[str]) -> Iterator[str]:
     if config.retrieval.passage_tokens == 0:
         yield "'retrieval.passage_tokens' is 0, but a passage needs at least one token"
     yield from server_problems("openai", config.openai.base_url, config.openai.api_key_env)
+    for name, source in config.sources.items():
+        yield from database_problems(name, source)
     yield from server_problems("judge", config.judge.base_url, config.judge.api_key_env)
     counted = Counter(item.name for item in config.references)
     for number, item in enumerate(config.references, 1):
@@ -358,35 +372,3 @@ passage_tokens = {config.retrieval.passage_tokens}
 margin = {config.compare.margin}   # the smallest difference that matters to you
 target = {config.compare.target}   # the score that is good enough, 0.8 for 80 % (0: not set)
 """
-
-
-@dataclass(frozen=True, slots=True)
-class EffortPlan:
-    """What one setting of the dial stands for; caps of None mean "no cap"."""
-
-    effort: Effort
-    train_tokens: int | None
-    test_questions: int | None
-    prompt_tokens: int
-    passages: int
-    latency_questions: int
-    pilot: bool
-    adapted_share: float
-
-
-def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPlan:
-    """Return the plan of an effort.
-
-    `train_tokens` is the cap in all for `quick` and per adapter for `normal`. Two cores
-    without bf16 in hardware train 170 tokens a second where those of the design page train
-    400 (docs/log.md), so caps are lower there and only the upper half of the layers is adapted
-    (`adapted_share`): later passes then cost half. Ten minutes and half an hour are the promise;
-    `thorough` adapts all layers everywhere.
-    """
-    if effort == "quick":
-        cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
-        return EffortPlan("quick", cap, 125, 400, min(2, passages), timed, False, share)
-    if effort == "normal":
-        cap, share = (250_000, 1.0) if fast_device else (70_000, 0.5)
-        return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, share)
-    return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 1.0)

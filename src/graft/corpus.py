@@ -19,7 +19,7 @@ from graft.errors import BadInput
 from graft.loaders import known_extensions
 from graft.protocols import Embedder, Index, Progress, Splitter
 from graft.reading import Reader, Reading
-from graft.sources import scan
+from graft.sources import RowSource, scan
 from graft.types import Document, Passage, PassageKind, Question, fingerprint
 
 __all__ = ["AddReport", "Corpus", "PassageStore", "Skipped", "silent"]
@@ -108,8 +108,9 @@ class Corpus:
         embedder: Embedder,
         index: PassageStore,
         on_progress: Progress = silent,
+        databases: Sequence[RowSource] = (),
     ) -> AddReport:
-        """Bring the documents under `paths` into the corpus and the index.
+        """Bring the documents under `paths` and of `databases` into the corpus and the index.
 
         A document whose bytes and splitter are unchanged is left alone; one whose file is
         gone from a folder given again is removed. Run it again after an interruption and it
@@ -122,8 +123,10 @@ class Corpus:
         before = self._catalog.states()
         reader = Reader(self.folder.parent, before, splitter)
         reading = reader.read(scans, on_progress)
+        for database in databases:
+            reader.read_rows(database, reading, on_progress)
         if not reading.entries and not reading.unchanged:
-            raise _nothing_readable(paths, reading)
+            raise _nothing_readable([*paths, *(item.roots[0] for item in databases)], reading)
         self.settle(embedder, index, on_progress)
         total = sum(len(entry.passages) for entry in reading.entries)
         self._store(reading.entries, _Writer(embedder, index, on_progress, total))
@@ -264,14 +267,14 @@ def _pairs(questions: Sequence[Question], decline: str) -> Iterator[Passage]:
         )
 
 
-def _nothing_readable(paths: Sequence[Path], reading: Reading) -> BadInput:
-    """Return the error that says why none of the files could be used."""
+def _nothing_readable(given: Sequence[Path | str], reading: Reading) -> BadInput:
+    """Return the error that says why nothing of what was given could be used."""
     skipped = [item for items in reading.skipped.values() for item in items]
     reasons = Counter(item.reason.split(":")[0] for item in skipped)
     counted = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(5))
     return BadInput(
         "nothing readable was found",
-        where=", ".join(str(path) for path in paths),
+        where=", ".join(map(str, given)),
         why=f"{len(skipped)} file{'s' * (len(skipped) > 1)} left out: {counted}"
         if skipped
         else "there are no files",

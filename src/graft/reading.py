@@ -1,4 +1,4 @@
-"""Reading files into documents and passages, before anything of a corpus is changed.
+"""Reading files and databases into documents and passages, before anything of a corpus is changed.
 
 It decides what is new, changed, unchanged or gone, and which id a document has. It writes
 nothing: the corpus stores what was read, or drops it all.
@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from graft.catalog import Entry, Skipped, State
 from graft.errors import BadInput, UnreadableDocument
 from graft.loaders import loader_for
 from graft.protocols import Progress, Splitter
-from graft.sources import Candidate, Scan
+from graft.sources import Candidate, RowSource, Scan
 from graft.types import Document, fingerprint
 
 __all__ = ["Reader", "Reading", "splitter_identity"]
@@ -82,6 +83,34 @@ class Reader:
         reading.gone = [name for name in dict.fromkeys(reading.gone) if name not in fresh]
         return reading
 
+    def read_rows(self, source: RowSource, reading: Reading, on_progress: Progress) -> None:
+        """Read a database; its documents whose text is as it was are left alone.
+
+        Raises:
+            BadInput: it cannot be read, or an id is another source's.
+        """
+        root = source.roots[0]
+        made: set[str] = set()
+        for document in source.documents(on_progress):
+            self._claim(document, root, source.roots)
+            made.add(document.id)
+            if self._before.get(document.id) == State(
+                root, document.content_hash, root, self._identity
+            ):
+                reading.unchanged.append(document.id)
+            else:
+                passages = tuple(self._splitter.split(document))
+                reading.entries.append(
+                    Entry(replace(document, source=root), passages, root, self._identity)
+                )
+        reading.skipped.update({name: [] for name in source.roots})
+        reading.skipped[root] = [Skipped(*item) for item in source.left_out]
+        reading.gone += [
+            name
+            for name, state in self._before.items()
+            if state.root in source.roots and name not in made
+        ]
+
     def source(self, path: Path) -> str:
         """Return a path as it is stored: relative inside the workspace, so that it can move."""
         if path.is_relative_to(self._base):
@@ -134,20 +163,29 @@ class Reader:
                 return name
         raise _claimed(file.name, source, self._owners[file.name])
 
-    def _claim(self, document: Document, source: str) -> None:
+    def _claim(self, document: Document, source: str, known_as: Sequence[str] = ()) -> None:
         owner = self._owners.get(document.id)
-        if owner is not None and owner != source and self._exists(owner):
+        is_own = owner == source or owner in known_as
+        if owner is not None and not is_own and self._exists(owner):
             raise _claimed(document.id, source, owner)
         self._owners[document.id] = source
 
     def _exists(self, source: str) -> bool:
-        return (self._base / source).exists()
+        """Tell whether a source is there; a server is taken to be."""
+        kind, is_database, place = source.partition("://")
+        if is_database and kind != "sqlite":
+            return True
+        path = unquote(place.removeprefix("/")) if is_database else source
+        return (self._base / path).exists()
 
 
 def _claimed(name: str, source: str, owner: str) -> BadInput:
+    has_database = "://" in source + owner
     return BadInput(
-        "two files claim the same document id",
+        f"two {'sources' if has_database else 'files'} claim the same document id",
         where=name,
         why=f"{source} would take the place of {owner}",
-        next_step="put both below one folder and add that folder",
+        next_step="name the database otherwise: [sources.NAME] in graft.toml, graft add NAME"
+        if has_database
+        else "put both below one folder and add that folder",
     )

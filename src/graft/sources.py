@@ -1,7 +1,7 @@
 """Which files of the given paths may become documents, and which are left out and why.
 
 It looks at names, kinds and sizes and opens nothing. Links are not followed and hidden files
-not read, unless a path names them itself.
+not read, unless a path names them itself. What a database is to the corpus is said here too.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from graft.catalog import Skipped
 from graft.errors import BadInput, UnreadableDocument
 from graft.loaders import loader_for
+from graft.protocols import Progress
+from graft.types import Document
 
-__all__ = ["MAX_FILE_BYTES", "Candidate", "Scan", "scan"]
+__all__ = ["MAX_FILE_BYTES", "Candidate", "RowSource", "Scan", "scan"]
 
 MAX_FILE_BYTES = 100_000_000
 
@@ -35,6 +37,21 @@ class Scan(NamedTuple):
     root: Path
     files: list[Candidate]
     skipped: list[Skipped]
+
+
+class RowSource(Protocol):
+    """A database: it gives whole documents, and has no files."""
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Return what it is stored as, and after that what it may have been stored as."""
+
+    @property
+    def left_out(self) -> Sequence[tuple[str, str, str]]:
+        """Return what is in no document, why, and the next step; known after reading."""
+
+    def documents(self, on_progress: Progress) -> Iterator[Document]:
+        """Read the documents."""
 
 
 def scan(paths: Sequence[Path], state_folder: Path) -> list[Scan]:

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
@@ -132,20 +133,16 @@ class Workspace:
         return Preparing(self.assembly, self.corpus, self.index, self._times)
 
     def add(self, paths: Sequence[Path | str], on_progress: Progress | None = None) -> AddReport:
-        """Read documents, cut them into passages and index them; unchanged ones cost nothing."""
+        """Read documents, cut them into passages and index them; unchanged ones cost nothing.
+
+        A path is a file or folder; a string may also be the address of a database or name a
+        source of `graft.toml`.
+        """
         from graft.models.resolve import resolve_model
         from graft.splitters.semantic import SemanticSplitter
 
         started = time.monotonic()
-        found = [Path(item).expanduser().resolve() for item in paths]
-        missing = [path for path in found if not path.exists()]
-        if missing:
-            raise BadInput(
-                "no such file or folder",
-                where=", ".join(str(path) for path in missing),
-                why="nothing was added",
-                next_step="graft add PATH",
-            )
+        given = sort_given(paths, self.config, self.root)
         tokenizer = None
         if self.config.embedder != "fake":
             files = resolve_model(
@@ -157,7 +154,12 @@ class Workspace:
             tokenizer = files.path / "tokenizer.json"
         splitter = SemanticSplitter(self.config.retrieval.passage_tokens, tokenizer)
         report = self.corpus.add(
-            found, splitter, self.assembly.embedder, self.index, on_progress or silent
+            given.paths,
+            splitter,
+            self.assembly.embedder,
+            self.index,
+            on_progress or silent,
+            given.databases,
         )
         if report.added or report.updated:
             self._times.add(time.monotonic() - started)

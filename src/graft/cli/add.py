@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,12 +11,18 @@ from graft.cli.texts import counted, plain_data
 
 __all__ = ["EXAMPLES", "add"]
 
-EXAMPLES = ("graft add docs/", "graft add handbook.pdf notes/ --json")
+EXAMPLES = ("graft add docs/", 'graft add handbook.pdf "sqlite:///shop.db" --json')
 
 
 def add(
     session: Session,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH|URL...",
+            help="Files, folders, addresses of databases, or names of sources of graft.toml.",
+        ),
+    ],
 ) -> None:
     """Add documents, or take in what changed in them.
 

@@ -20,6 +20,8 @@ _LOADERS = {
     ("graft.loaders.text", "TextLoader"): (".txt", ".text", ".log"),
     ("graft.loaders.html", "HtmlLoader"): (".html", ".htm", ".xhtml"),
     ("graft.loaders.pdf", "PdfLoader"): (".pdf",),
+    ("graft.loaders.docx", "DocxLoader"): (".docx", ".docm"),
+    ("graft.loaders.pptx", "PptxLoader"): (".pptx", ".pptm"),
 }
 
 
