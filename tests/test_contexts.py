@@ -218,6 +218,22 @@ def test_declined_rows_stay_within_their_share(bench):
     assert found.declined_over > 0
 
 
+def test_true_questions_without_an_answer_come_before_made_up_ones():
+    bench = Bench(("pump", "valve", "oven", "crane", "boiler", "winch", "lathe", "drill"))
+    empty = {item.id for item in bench.train if not item.answers}
+    for share in (0.05, 0.2, 0.4):
+        [rows, *_] = (
+            replace(bench.contexts, declined=share)
+            .rows(bench.train, None, bench.count, 10_000)
+            .passes
+        )
+        declined = [row.question_id in empty for row in rows if row.kind == "no_gold"]
+        answered = len(rows) - len(declined)
+        most = max(1, round(len([q for q in bench.train if q.answers]) * share / (1 - share)))
+        assert sum(declined) == min(len(empty), most)
+        assert len(declined) <= max(1, 1.25 * answered * share / (1 - share)) + 1
+
+
 def test_a_budget_that_is_left_buys_further_passes_with_other_contexts(bench):
     whole = bench.contexts.rows(bench.train, None, bench.count, 10_000).passes
     assert len(whole) == 3

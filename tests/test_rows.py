@@ -173,6 +173,13 @@ class TestDev:
         assert all(row.messages[-1].content.startswith("Documents:") for row in rows)
         assert {"pump.md", "oven.md"} <= {name for row in rows for name in row.gold_doc_ids}
 
+    def test_hybrid_dev_rows_take_what_is_to_be_declined_in_turn(self, bench):
+        bench.kept_out = frozenset({"pump.md"})
+        empty = [item for item in bench.train if not item.answers]
+        sources = replace(bench.sources(), dev=[*bench.dev, *empty])
+        rows = build_rows(sources, hybrid=True, budget=None, dev_rows=3).dev
+        assert len({row.question_id for row in rows} & {item.id for item in empty}) == 1
+
     @pytest.mark.parametrize("hybrid", [False, True])
     def test_dev_rows_are_at_most_as_many_as_asked_for(self, bench, hybrid):
         assert len(build(bench, hybrid=hybrid, dev_rows=3).dev) == 3
@@ -280,7 +287,17 @@ class TestWhatABudgetTeaches:
         sources = replace(bench.sources(), pair_tokens=1_000)
         ids = {item.id for item in self.chosen(bench, 1_000)}
         rows = build_rows(sources, hybrid=True, budget=10_000, dev_rows=6)
-        assert {row.question_id for row in rows.rows} <= ids
+        answered = {row.question_id for row in rows.rows if row.kind in ("closed", "context")}
+        assert answered <= ids
+
+    def test_the_hybrid_meets_questions_without_an_answer_of_all_facts(self, bench):
+        sources = replace(bench.sources(), pair_tokens=1_000)
+        chosen = self.chosen(bench, 1_000)
+        rows = build_rows(sources, hybrid=True, budget=None, dev_rows=0).rows
+        empty = {item.id for item in bench.train if not item.answers}
+        met = empty & {row.question_id for row in rows if row.kind == "no_gold"}
+        most = round(sum(bool(item.answers) for item in chosen) * 3 / 7)
+        assert len(met) == min(most, len(empty)) > len(empty & {item.id for item in chosen})
 
     def test_few_answers_to_many_questions_are_learned_from_all_of_them(self, bench):
         labels = [

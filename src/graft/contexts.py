@@ -75,41 +75,62 @@ class ContextBuilder:
     def rows(
         self, questions: Sequence[Question], budget: int | None, count: Count, max_tokens: int
     ) -> ContextRows:
-        """Return rows within a token budget, in further passes while some of it is left."""
+        """Return rows within a token budget, in further passes while some of it is left.
+
+        Questions that have no answer come first in the share of declined rows: they are what is
+        met in use. Rows made up from other questions fill what they leave.
+        """
+        asked, made_up, over = self._shares(questions)
         passes: list[tuple[TrainingRow, ...]] = []
-        left, unused, over = budget, len(questions), 0
+        left, unused = budget, len(asked)
         for number in range(MAX_PASSES):
             if left is not None and left <= 0:
                 break
-            rows, spent, used, dropped = self._pass(questions, left, count, max_tokens, number)
+            rows, spent, used, dropped = self._pass(asked, left, count, max_tokens, number, made_up)
             if not rows:
                 break
             passes.append(tuple(rows))
             over += dropped
             if number == 0:
-                unused = len(questions) - used
+                unused = len(asked) - used
             left = None if left is None else left - spent
         return ContextRows(tuple(passes), unused, over)
 
-    def _pass(
+    def _shares(self, questions: Sequence[Question]) -> tuple[list[Question], float, int]:
+        """Return the questions to ask, made-up declined rows for an answered one, those left out.
+
+        Questions without an answer are held to the share of declined rows themselves.
+        """
+        answered = [item for item in questions if item.answers]
+        empty = [item for item in questions if not item.answers]
+        ratio = self.declined / (1 - self.declined)
+        most = max(1, round(len(answered) * ratio)) if answered else len(empty)
+        random.Random(self.seed).shuffle(empty)
+        kept = {item.id for item in (*answered, *empty[:most])}
+        made_up = max(0.0, ratio - len(empty[:most]) / max(1, len(answered)))
+        return [item for item in questions if item.id in kept], made_up, len(empty[most:])
+
+    def _pass(  # noqa: PLR0913 - one pass knows the whole
         self,
         questions: Sequence[Question],
         budget: int | None,
         count: Count,
         max_tokens: int,
         turn: int,
+        made_up: float,
     ) -> tuple[list[TrainingRow], int, int, int]:
         """Return the rows of one pass, their tokens, the questions used, the declines dropped."""
         chosen = random.Random(self.seed + turn)
         rows: list[TrainingRow] = []
+        empty = {item.id for item in questions if not item.answers}
         spent, used, dropped = 0, 0, 0
         for number, group in enumerate(self._groups(questions, chosen)):
             if budget is not None and spent >= budget:
                 break
             context = self._context(group, number + turn, count)
-            made = self._ask(group, context, questions, chosen)
+            made = self._ask(group, context, questions, chosen, made_up)
             made = [row for row in made if _tokens(row, count) <= max_tokens]
-            within = self._within_share(made, rows)
+            within = _within_share(made, rows, empty, made_up)
             dropped += len(made) - len(within)
             used += len(group) if made else 0
             if not within:
@@ -120,22 +141,6 @@ class ContextBuilder:
             spent += sum(max(8, _tokens(row, count) - shared - text) for row in within)
             rows += within
         return rows, spent, used, dropped
-
-    def _within_share(
-        self, made: Sequence[TrainingRow], before: Sequence[TrainingRow]
-    ) -> list[TrainingRow]:
-        """Leave out declined rows above their share of all rows so far."""
-        answered = sum(row.kind == "context" for row in (*before, *made))
-        declined = sum(row.kind == "no_gold" for row in before)
-        most = max(1, round(answered * self.declined / (1 - self.declined)))
-        kept = []
-        for row in made:
-            if row.kind == "no_gold":
-                if declined >= most:
-                    continue
-                declined += 1
-            kept.append(row)
-        return kept
 
     def dev_rows(
         self, questions: Sequence[Question], count: Count, max_tokens: int
@@ -225,13 +230,15 @@ class ContextBuilder:
         context: list[Passage],
         questions: Sequence[Question],
         chosen: random.Random,
+        made_up: float,
     ) -> list[TrainingRow]:
         """Ask a context its own questions and a few that it does not answer."""
         rows = [self._row(item, context, answered=_answers(item, context)) for item in group]
         shown = {item.doc_id for item in context}
-        declined = sum(1 for row in rows if row.kind == "no_gold")
-        exact = (len(rows) - declined) * self.declined / (1 - self.declined) - declined
-        wanted = max(0, int(exact) + (chosen.random() < exact % 1))
+        answered = sum(row.kind == "context" for row in rows)
+        missed = sum(bool(item.answers) for item in group) - answered
+        exact = max(0.0, answered * made_up - missed)
+        wanted = int(exact) + (chosen.random() < exact % 1)
         others = [item for item in questions if item not in group and item.answers]
         others = [item for item in others if not _answers(item, context)]
         chosen.shuffle(others)
@@ -248,6 +255,23 @@ class ContextBuilder:
         documents = {passage.doc_id for passage in context if passage.doc_id}
         name = fingerprint(kind, [turn.content for turn in messages], answer)
         return TrainingRow(name, kind, messages, answer, item.id, gold, tuple(sorted(documents)))
+
+
+def _within_share(
+    made: Sequence[TrainingRow], before: Sequence[TrainingRow], empty: set[str], made_up: float
+) -> list[TrainingRow]:
+    """Leave out made-up declined rows above their share; those of `empty` questions stay."""
+    answered = sum(row.kind == "context" for row in (*before, *made))
+    declined = sum(row.kind == "no_gold" and row.question_id not in empty for row in before)
+    most = max(0 if empty else 1, round(answered * made_up))
+    kept = []
+    for row in made:
+        if row.kind == "no_gold" and row.question_id not in empty:
+            if declined >= most:
+                continue
+            declined += 1
+        kept.append(row)
+    return kept
 
 
 def _tokens(row: TrainingRow, count: Count) -> int:

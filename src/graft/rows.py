@@ -10,6 +10,7 @@ contexts, not as text, not as pairs.
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -291,7 +292,10 @@ def _hybrid_epochs(
 ) -> list[list[TrainingRow]]:
     """Make passes over contexts with their questions, closed-book rows beside them."""
     share = None if budget is None else int(budget * (1 - CLOSED_SHARE))
-    found = sources.contexts.rows(usable, share, sources.count, sources.max_row_tokens)
+    known = {item.id for item in usable}
+    empty = [item for item in sources.train if not item.answers and item.id not in known]
+    asked = [*usable, *(item for item in empty if not set(item.doc_ids) & sources.kept_out)]
+    found = sources.contexts.rows(asked, share, sources.count, sources.max_row_tokens)
     left_out["question over the budget"] += found.unused
     left_out["declined question over its share"] += found.declined_over
     rest = None if budget is None else int(budget * CLOSED_SHARE)
@@ -309,7 +313,8 @@ def _dev_rows(
     """Return rows to look at during training, never learned.
 
     Closed-book: further wordings of learned facts (a fact that was kept out is unknowable).
-    Hybrid: questions on documents kept out first, with passages.
+    Hybrid, with passages: questions on documents kept out, on the others, and questions without
+    an answer in turn, so that a model which only answers and one that only declines both lose.
     """
     questions = list(sources.dev)
     random.Random(sources.seed).shuffle(questions)
@@ -321,8 +326,10 @@ def _dev_rows(
             if not set(item.doc_ids) & sources.kept_out and (not item.fact or item.fact in facts)
         ]
         return [closed_row(sources.contract, item) for item in known[:limit]]
-    unseen = [item for item in questions if set(item.doc_ids) & sources.kept_out]
-    others = [item for item in questions if item not in unseen]
-    mixed = [item for pair in zip(unseen, others, strict=False) for item in pair]
-    mixed += unseen[len(others) :] + others[len(unseen) :]
+    kinds: dict[str, list[Question]] = {"unseen": [], "seen": [], "empty": []}
+    for item in questions:
+        is_unseen = bool(set(item.doc_ids) & sources.kept_out)
+        kinds["empty" if not item.answers else "unseen" if is_unseen else "seen"].append(item)
+    in_turn = itertools.zip_longest(*kinds.values())
+    mixed = [item for turn in in_turn for item in turn if item is not None]
     return sources.contexts.dev_rows(mixed[:limit], sources.count, sources.max_row_tokens)

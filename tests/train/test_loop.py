@@ -4,11 +4,12 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from graft.errors import TrainingFailed
-from graft.train.loop import train_adapter
+from graft.train.loop import _Run, train_adapter
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,20 @@ def test_the_best_checkpoint_is_kept_and_not_the_last(train, closed, fact_rows):
     assert best.dev_answers >= 0.75 > 0.25 >= trained.curve[-1].dev_answers
     assert trained.curve[-1].train_loss < best.train_loss
     assert (folder / "adapter_model.safetensors").is_file()
+
+
+def test_a_later_step_that_luck_may_have_made_worse_is_kept():
+    run = object.__new__(_Run)
+    tree = SimpleNamespace(rows=range(10))
+    run.dev = [[tree]]
+    run.best = (0.4, 1.0)
+    assert run._is_good_enough(0.3, 9.0)  # one row of ten
+    assert not run._is_good_enough(0.2, 0.1)
+    run.dev = [[tree] * 10]
+    assert not run._is_good_enough(0.3, 0.1)  # ten rows of a hundred
+    run.best = (0.0, 1.0)
+    assert run._is_good_enough(0.0, 0.9)
+    assert not run._is_good_enough(0.0, 1.1)
 
 
 def test_what_is_kept_is_what_was_measured(train, closed, checkpoint, chat, fact_rows):

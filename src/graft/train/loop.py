@@ -164,7 +164,7 @@ class _Run:
         inner = accelerator.unwrap_model(model).get_base_model()
         self.forward = Forward(inner, accelerator.device, _frozen_layers(inner, plan))
         self.curve: Curve = []
-        self.best: tuple[float, float] = (-1.0, -math.inf)
+        self.best = (0.0, math.inf)  # answers, loss
         self.kept_step = 0
         self.worse = 0
 
@@ -220,19 +220,33 @@ class _Run:
         return torch.nn.functional.cross_entropy(self.forward.logits(trees, batch), target)
 
     def _look(self, step: int, tokens: int, seconds: float, losses: Sequence[float]) -> bool:
-        """Score `dev`, keep the adapter if it is the best so far; true means stop."""
+        """Score `dev`, keep the adapter unless an earlier one was better; true means stop."""
         dev_loss, answers = self._score_dev()
         recent = losses[-max(1, len(losses) // 4) :]
         self.curve.append(
             CurvePoint(step, tokens, seconds, sum(recent) / len(recent), dev_loss, answers)
         )
-        if (answers, -dev_loss) > self.best:
-            self.best = (answers, -dev_loss)
+        if self._is_good_enough(answers, dev_loss):
+            self.best = (max(self.best[0], answers), min(self.best[1], dev_loss))
             self.worse = 0
             self._keep(step)
             return False
         self.worse += 1
         return self.worse >= self.plan.patience
+
+    def _is_good_enough(self, answers: float, loss: float) -> bool:
+        """Tell whether `dev` answers are within one standard error of the best so far.
+
+        The later step has seen more rows at a lower learning rate: a difference that so few
+        `dev` rows cannot tell from luck is no reason to go back (one-standard-error rule, Breiman
+        and others 1984). While nothing is answered the loss decides.
+        """
+        best, least = self.best
+        if not best and not answers:
+            return loss < least
+        rows = sum(len(tree.rows) for group in self.dev for tree in group)
+        error = math.sqrt(best * (1 - best) / max(1, rows))
+        return answers >= best - error
 
     def _score_dev(self) -> tuple[float, float]:
         """Return mean loss of a learned token and share of rows that greedy decoding gets."""
