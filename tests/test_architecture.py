@@ -32,7 +32,7 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "asking", "assembly", "training", "comparing", "estimate", "results",
+        "adding", "watching", "asking", "assembly", "training", "comparing", "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
         "serve_once", "judging", "workspace",
     ],
