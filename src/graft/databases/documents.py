@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from graft.databases.schema import (
     read_schema,
 )
 from graft.databases.selecting import every_row, number_of_rows
+from graft.databases.undeclared import told, with_undeclared
 from graft.databases.values import is_binary, key_text, shown, shown_line, words
 from graft.protocols import Progress
 from graft.types import Document
@@ -79,14 +80,17 @@ class DatabaseDocuments:
                 on_progress("read", 1, 1, self.name)
                 return
             where = public_database_url(self.url)
-            schema = read_schema(database, self.schema, where)
+            schema = with_undeclared(database, read_schema(database, self.schema, where))
             for name, why in schema.unreadable.items():
                 self._leave_out(name, f"the table cannot be read: {why}")
             details = details_of(database, schema)
             chosen = schema.chosen(self.tables, where, told_elsewhere=details)
             reader = _RowReader(database, schema, details)
+            notes = list(told(schema))
             for done, table in enumerate(chosen, 1):
-                yield from self._documents_of_table(database, reader, table)
+                own = tuple(sentence for name, sentence in notes if name == table.name)
+                for document in self._documents_of_table(database, reader, table):
+                    yield replace(document, notes=(*document.notes, *own))
                 on_progress("read", done, len(chosen), table.name)
 
     def _documents_of_table(

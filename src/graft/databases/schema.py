@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["Column", "ForeignKey", "Reference", "Schema", "Table", "naming_columns", "read_schema"]
+__all__ = [
+    "ID_ENDING",
+    "Column",
+    "ForeignKey",
+    "Reference",
+    "Schema",
+    "Table",
+    "naming_columns",
+    "read_schema",
+]
 
 Kind = Literal["text", "number", "date", "boolean", "binary", "other"]
 
@@ -39,7 +48,7 @@ _WEAK_NAMES = (
 )
 _NO_NAMES = ("text", "body", "content", "comment", "note", "notes", "remark", "remarks")
 _DETAIL_COLUMNS = 4
-_ID_ENDING = re.compile(r"(?:[ _-]|(?<=[a-z0-9])(?=I))(?:id|key|code|no|nr|fk)$", re.IGNORECASE)
+ID_ENDING = re.compile(r"(?:[ _-]|(?<=[a-z0-9])(?=I))(?:id|key|code|no|nr|fk)$", re.IGNORECASE)
 
 
 class Column(NamedTuple):
@@ -51,12 +60,16 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """Columns that name a row of another table; `required` where none may be empty."""
+    """Columns that name a row of another table; `required` where none may be empty.
+
+    One that is not `declared` was found in the rows.
+    """
 
     columns: tuple[str, ...]
     table: str
     referred: tuple[str, ...]
     required: bool = False
+    declared: bool = True
 
     @property
     def label(self) -> str:
@@ -65,7 +78,7 @@ class ForeignKey:
         >>> ForeignKey(("SupportRepId",), "Employee", ("EmployeeId",)).label
         'Support Rep'
         """
-        bare = _ID_ENDING.sub("", self.columns[0]) if len(self.columns) == 1 else ""
+        bare = ID_ENDING.sub("", self.columns[0]) if len(self.columns) == 1 else ""
         is_key = bare.lower() in ("", "id", "key")
         return words(self.table if is_key else bare)
 

@@ -18,9 +18,11 @@ __all__ = [
     "Key",
     "a_group_above",
     "counted_by",
+    "counts_of",
     "every_row",
     "in_batches",
     "number_of_rows",
+    "orphans",
     "rows_with",
 ]
 
@@ -75,6 +77,26 @@ def number_of_rows(table: Table) -> Select[Any]:
     import sqlalchemy
 
     return sqlalchemy.select(sqlalchemy.func.count()).select_from(_from(table))
+
+
+def counts_of(table: Table, column: str) -> Select[Any]:
+    """Count the rows, the values of a column, and the different ones."""
+    import sqlalchemy
+
+    value, count = _column(column), sqlalchemy.func.count
+    counts: list[Any] = [count(), count(value), count(sqlalchemy.distinct(value))]
+    return sqlalchemy.select(*counts).select_from(_from(table))
+
+
+def orphans(table: Table, column: str, target: Table, key: str) -> Select[Any]:
+    """Select one value of a column that is no value of the `key` of the other table."""
+    import sqlalchemy
+
+    known = sqlalchemy.select(_column(key)).select_from(_from(target))
+    known = known.where(_column(key).is_not(None))
+    value = _column(column)
+    statement = sqlalchemy.select(value).select_from(_from(table))
+    return statement.where(value.is_not(None), value.not_in(known)).limit(1)
 
 
 def rows_with(
