@@ -35,6 +35,9 @@ def add(
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and take in every change until Ctrl-C.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try files that failed again at once.")
+    ] = False,
     sweep: Annotated[
         float,
         typer.Option(min=1.0, metavar="SECONDS", help="With --watch: look at all this often."),
@@ -47,7 +50,7 @@ def add(
     """
     workspace = session.open()
     with session.progress() as progress:
-        report = workspace.add(paths, on_progress=progress)
+        report = workspace.add(paths, on_progress=progress, retry=retry)
     _show(session, report, report.skipped)
     if watch:
         _watch(session, workspace, paths, sweep, report)

@@ -20,6 +20,20 @@ from graft.cli.add import add
 from graft.cli.ask import EXAMPLES as ASK
 from graft.cli.ask import ask
 from graft.cli.border import border, usage_border
+from graft.cli.changes import (
+    DIFF_EXAMPLES,
+    REMOVE_EXAMPLES,
+    ROLLBACK_EXAMPLES,
+    TAG_EXAMPLES,
+    VERIFY_EXAMPLES,
+    VERSIONS_EXAMPLES,
+    diff,
+    remove,
+    rollback,
+    tag,
+    verify,
+    versions,
+)
 from graft.cli.compare import EXAMPLES as COMPARE
 from graft.cli.compare import compare
 from graft.cli.config import EXAMPLES as CONFIG
@@ -204,6 +218,12 @@ register(_judge, "gate", gate_judge, GATE_EXAMPLES)
 register(_judge, "score", score_answers, SCORE_EXAMPLES)
 app.add_typer(_judge, name=JUDGE, no_args_is_help=True)
 register(app, "serve", serve, SERVE)
+register(app, "remove", remove, REMOVE_EXAMPLES)
+register(app, "versions", versions, VERSIONS_EXAMPLES)
+register(app, "tag", tag, TAG_EXAMPLES)
+register(app, "rollback", rollback, ROLLBACK_EXAMPLES)
+register(app, "diff", diff, DIFF_EXAMPLES)
+register(app, "verify", verify, VERIFY_EXAMPLES)
 register(app, "status", status, STATUS)
 register(app, "doctor", doctor, DOCTOR)
 register(app, "config", config, CONFIG)
