@@ -7,14 +7,16 @@ nothing: the corpus stores what was read, or drops it all.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 from graft.catalog import Entry, Skipped, State
 from graft.errors import BadInput, UnreadableDocument
-from graft.loaders import loader_for
+from graft.loaders.opening import open_regular
+from graft.parsing import Parsed, Parsing
 from graft.protocols import Progress, Splitter
 from graft.sources import Candidate, RowSource, Scan
 from graft.types import Document, fingerprint
@@ -41,12 +43,18 @@ def splitter_identity(splitter: Splitter) -> str:
 
 
 class Reader:
-    """Reads candidates for one corpus; `before` is what it holds, `base` its workspace."""
+    """Reads candidates for one corpus; `before` is what it holds, `base` its workspace.
 
-    def __init__(self, base: Path, before: Mapping[str, State], splitter: Splitter) -> None:
+    With `ocr` pictures of text are read, which takes seconds a page.
+    """
+
+    def __init__(
+        self, base: Path, before: Mapping[str, State], splitter: Splitter, *, ocr: bool = False
+    ) -> None:
         self._base = base.resolve()
         self._before = before
         self._splitter = splitter
+        self._ocr = ocr
         self._identity = splitter_identity(splitter)
         self._owners = {name: state.source for name, state in before.items()}
         self._names: dict[str, list[str]] = {}
@@ -60,25 +68,24 @@ class Reader:
             BadInput: two files claim one id.
         """
         reading = Reading()
-        total = sum(len(found.files) for found in scans)
-        done = 0
         for found in scans:
-            root = self.source(found.root)
-            skipped = reading.skipped.setdefault(root, [])
-            skipped += found.skipped
-            for file in found.files:
-                try:
-                    self._read_file(file, root, reading)
-                except UnreadableDocument as error:
-                    why = f"{error.what}: {error.why}" if error.why else error.what
-                    skipped.append(Skipped(str(file.path), why, error.next_step))
-                done += 1
-                on_progress("read", done, total, file.name)
-            reading.gone += [
-                name
-                for name, state in self._before.items()
-                if state.root == root and not self._exists(state.source)
-            ]
+            reading.skipped.setdefault(self.source(found.root), []).extend(found.skipped)
+        files = [file for found in scans for file in found.files]
+        done = itertools.count(1)
+
+        def tell(file: Candidate) -> None:
+            on_progress("read", next(done), len(files), file.name)
+
+        with Parsing(ocr=self._ocr) as parsing:
+            for parsed in parsing.parse(self._changed(files, reading, tell)):
+                self._take(parsed, reading)
+                tell(parsed.file)
+        roots = {self.source(found.root) for found in scans}
+        reading.gone += [
+            name
+            for name, state in self._before.items()
+            if state.root in roots and not self._exists(state.source)
+        ]
         fresh = {entry.document.id for entry in reading.entries}
         reading.gone = [name for name in dict.fromkeys(reading.gone) if name not in fresh]
         return reading
@@ -117,38 +124,62 @@ class Reader:
             return path.relative_to(self._base).as_posix()
         return path.as_posix()
 
-    def _read_file(self, file: Candidate, root: str, reading: Reading) -> None:
+    def _changed(
+        self, files: Sequence[Candidate], reading: Reading, tell: Callable[[Candidate], None]
+    ) -> Iterator[Candidate]:
+        """Yield the files that must be parsed; note those that are as they were."""
+        for file in files:
+            known = self._names.get(self.source(file.path), [])
+            try:
+                is_unchanged = bool(known) and self._is_unchanged(known, file.path)
+            except UnreadableDocument as error:
+                self._skip(file, error, reading)
+                tell(file)
+                continue
+            if is_unchanged:
+                reading.unchanged += known
+                tell(file)
+            else:
+                yield file
+
+    def _take(self, parsed: Parsed, reading: Reading) -> None:
+        """Cut the documents of a file into passages, or note why there are none."""
+        file = parsed.file
+        if parsed.error is not None:
+            self._skip(file, parsed.error, reading)
+            return
         source = self.source(file.path)
         known = self._names.get(source, [])
-        if known and self._is_unchanged(known, file.path):
-            reading.unchanged += known
-            return
-        name = known[0] if known else self._free_id(file, source)
-        documents = [
-            replace(item, source=source) for item in loader_for(file.path).load(file.path, name)
-        ]
-        for document in documents:
+        name = self._known_name(file, known) if known else self._free_id(file, source)
+        made = set()
+        for item in parsed.documents:
+            document = replace(item, id=name + item.id.removeprefix(file.name), source=source)
             self._claim(document, source)
             passages = tuple(self._splitter.split(document))
+            root = self.source(file.root)
             reading.entries.append(Entry(document, passages, root, self._identity))
-        made = {document.id for document in documents}
+            made.add(document.id)
         reading.gone += [name for name in known if name not in made]
+
+    def _skip(self, file: Candidate, error: UnreadableDocument, reading: Reading) -> None:
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        skipped = reading.skipped[self.source(file.root)]
+        skipped.append(Skipped(str(file.path), why, error.next_step))
 
     def _is_unchanged(self, names: Sequence[str], path: Path) -> bool:
         states = [self._before[name] for name in names if name in self._before]
         if not states or any(state.splitter != self._identity for state in states):
             return False
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise UnreadableDocument(
-                "the file cannot be opened",
-                where=str(path),
-                why=error.strerror or str(error),
-                next_step="check its permissions and add it again",
-            ) from error
+        with open_regular(path) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         return all(state.content_hash == digest for state in states)
+
+    def _known_name(self, file: Candidate, known: Sequence[str]) -> str:
+        """Return the id that a file has; its documents may have that with a part behind it."""
+        for name in self._possible_names(file):
+            if any(item == name or item.startswith(name + "#") for item in known):
+                return name
+        return min(known, key=len)
 
     def _free_id(self, file: Candidate, source: str) -> str:
         """Return the path below the folder; with the folder's name where that is taken.
@@ -156,12 +187,15 @@ class Reader:
         An id whose file is no more goes over to the file that now has its path: the folder
         was moved.
         """
-        folder = file.root if file.root.is_dir() else file.root.parent
-        for name in (file.name, f"{folder.name}/{file.name}"):
+        for name in self._possible_names(file):
             owner = self._owners.get(name)
             if owner is None or owner == source or not self._exists(owner):
                 return name
         raise _claimed(file.name, source, self._owners[file.name])
+
+    def _possible_names(self, file: Candidate) -> tuple[str, str]:
+        folder = file.root if file.root.is_dir() else file.root.parent
+        return file.name, f"{folder.name}/{file.name}"
 
     def _claim(self, document: Document, source: str, known_as: Sequence[str] = ()) -> None:
         owner = self._owners.get(document.id)

@@ -15,12 +15,11 @@ from typing import NamedTuple, Protocol
 from graft.catalog import Skipped
 from graft.errors import BadInput, UnreadableDocument
 from graft.loaders import loader_for
+from graft.loaders.opening import MAX_FILE_BYTES
 from graft.protocols import Progress
 from graft.types import Document
 
 __all__ = ["MAX_FILE_BYTES", "Candidate", "RowSource", "Scan", "scan"]
-
-MAX_FILE_BYTES = 100_000_000
 
 
 class Candidate(NamedTuple):
