@@ -19,6 +19,7 @@ from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
+from graft.changing import Changing
 from graft.comparing import Comparing
 from graft.config import (
     Config,
@@ -122,7 +123,13 @@ class Workspace:
         from graft.index.lancedb import LanceIndex
 
         embedder = self.assembly.embedder
-        return LanceIndex(self.state / "index", embedder.dimension, embedder.identity)
+        place = self.state / "index"
+        return LanceIndex(place, embedder.dimension, embedder.identity, serves=self.corpus)
+
+    @cached_property
+    def changes(self) -> Changing:
+        """Return what changes documents other than `add`: versions, removal, verification."""
+        return Changing(self.corpus, self.assembly, lambda: self.index)
 
     @cached_property
     def _times(self) -> BuildTimes:
