@@ -7,6 +7,7 @@ What is read here is live, or was at a version; `staging` writes, `versions` kno
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shlex
 import shutil
@@ -267,7 +268,7 @@ def _at(number: int | None) -> str:
 def _of(kind: PassageKind, at: int | None) -> str:
     if kind == "pair":
         return "kind = 'pair'"
-    return f"document IN (SELECT \"row\" FROM documents WHERE {_at(at)})"
+    return f'document IN (SELECT "row" FROM documents WHERE {_at(at)})'
 
 
 def _marks(values: Sequence[object]) -> str:
@@ -280,4 +281,9 @@ def read_skipped(store: sqlite3.Connection) -> dict[str, Skipped]:
         "SELECT path, reason, next_step, state, attempts, last_attempt, next_attempt, signature,"
         " keeps FROM failures ORDER BY path"
     )
-    return {row[0]: Skipped(*row[:-1], keeps=tuple(json.loads(row["keeps"]))) for row in rows}
+    names = [item.name for item in dataclasses.fields(Skipped)]
+    found = {}
+    for row in rows:
+        plain = {**dict(zip(names, row, strict=True)), "keeps": tuple(json.loads(row["keeps"]))}
+        found[row["path"]] = Skipped(**plain)
+    return found

@@ -31,11 +31,14 @@ __all__ = ["Desk", "Past", "Reader", "Reading", "splitter_identity"]
 class Desk(Protocol):
     """Takes what was read; `staged` is what an interrupted run has left there."""
 
-    def stage(self, entry: Entry) -> None: ...
+    def stage(self, entry: Entry) -> None:
+        """Take a document with its passages."""
 
-    def staged(self, source: str, splitter: str) -> Sequence[Staged]: ...
+    def staged(self, source: str, splitter: str) -> Sequence[Staged]:
+        """Return what is there of a source, cut by this splitter."""
 
-    def use(self, rows: Sequence[int]) -> None: ...
+    def use(self, rows: Sequence[int]) -> None:
+        """Take documents that are there already."""
 
 
 class Past(NamedTuple):
@@ -48,10 +51,10 @@ class Past(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """What reading came to, as ids: documents handed over (with their content), left as they
-    are, gone, renamed (the id before, the id now).
+    """What reading came to, as ids of documents.
 
-    `skipped` has the files left out under each root.
+    `fresh` were handed over (with the hash of their content), `renamed` pairs the id before
+    with the id now, `skipped` has the files left out under each root.
     """
 
     fresh: dict[str, str] = field(default_factory=dict)
@@ -206,14 +209,19 @@ class Reader:
         if known and self._is_unchanged(known, file.path):
             reading.unchanged += known
             return True
-        if before is not None and before.state in ("failed", "dead") and not self._past.retry:
-            if not is_due(before, self._signature(file.path), self._past.now):
-                reading.skipped[self.source(file.root)].append(before)
-                return True
+        if before is not None and self._waits(before, file.path):
+            reading.skipped[self.source(file.root)].append(before)
+            return True
         if self._is_staged(file, source, known, reading):
             return True
         self._status[file.path] = file.path.lstat()
         return False
+
+    def _waits(self, before: Skipped, path: Path) -> bool:
+        """Tell whether a file that failed is not to be tried now."""
+        if before.state not in ("failed", "dead") or self._past.retry:
+            return False
+        return not is_due(before, self._signature(path), self._past.now)
 
     def _is_staged(
         self, file: Candidate, source: str, known: Sequence[str], reading: Reading

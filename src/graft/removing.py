@@ -51,7 +51,7 @@ def removed_files(
         state = states[name]
         if state.source in staying or "://" in state.source:
             continue
-        path = str((base.resolve() / state.source))
+        path = str(base.resolve() / state.source)
         items = found.setdefault(state.root, [])
         if path not in {item.path for item in items}:
             items.append(

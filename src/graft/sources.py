@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import graft
-
 from graft.errors import BadInput, UnreadableDocument
 from graft.failures import Skipped
 from graft.loaders import loader_for
@@ -23,7 +22,15 @@ from graft.loaders.opening import MAX_FILE_BYTES
 from graft.protocols import Progress
 from graft.types import Document
 
-__all__ = ["MAX_FILE_BYTES", "Candidate", "RowSource", "Scan", "loader_version", "scan", "version_for"]
+__all__ = [
+    "MAX_FILE_BYTES",
+    "Candidate",
+    "RowSource",
+    "Scan",
+    "loader_version",
+    "scan",
+    "version_for",
+]
 
 
 class Candidate(NamedTuple):

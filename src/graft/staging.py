@@ -192,6 +192,6 @@ def _publish(store: sqlite3.Connection, published: Published) -> None:
 
 
 def _drop(store: sqlite3.Connection, condition: str, *values: object) -> None:
-    rows = f"SELECT \"row\" FROM documents WHERE born IS NULL AND {condition}"
+    rows = f'SELECT "row" FROM documents WHERE born IS NULL AND {condition}'
     store.execute(f"DELETE FROM passages WHERE document IN ({rows})", values)
     store.execute(f"DELETE FROM documents WHERE born IS NULL AND {condition}", values)

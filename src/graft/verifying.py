@@ -36,7 +36,7 @@ def verify(catalog: Catalog, index: PassageStore, dimension: int) -> list[Proble
     damaged = _integrity(catalog)
     if damaged:
         return damaged
-    problems = []
+    problems: list[Problem] = []
     try:
         for number in (None, *_numbers(catalog)):
             problems += _spans(catalog, number)

@@ -64,7 +64,7 @@ def list_versions(catalog: Catalog) -> list[Version]:
     """Return the versions that are kept, oldest first."""
     with catalog.opened() as store:
         rows = store.execute(
-            "SELECT number, fingerprint, created, reason, tag, COUNT(lived.\"row\"),"
+            'SELECT number, fingerprint, created, reason, tag, COUNT(lived."row"),'
             " TOTAL(lived.size) FROM versions LEFT JOIN"
             ' (SELECT documents."row", born, died, COUNT(passages."row") AS size FROM documents'
             ' LEFT JOIN passages ON passages.document = documents."row"'
@@ -72,7 +72,10 @@ def list_versions(catalog: Catalog) -> list[Version]:
             " ON lived.born <= number AND (lived.died IS NULL OR lived.died > number)"
             " GROUP BY number ORDER BY number"
         )
-        return [Version(*row[:4], row[4] or "", row[5], int(row[6])) for row in rows]
+        return [
+            Version(row[0], row[1], row[2], row[3], row[4] or "", row[5], int(row[6]))
+            for row in rows
+        ]
 
 
 def version_number(catalog: Catalog, name: int | str) -> int:

@@ -248,12 +248,11 @@ class LanceIndex:
 
     def _index_all(self) -> None:
         """Bring the full text index and the vector index up to the table; no version goes."""
-        rows = self.count()
-        if rows > self._limit:
-            if "vector_idx" not in {item.name for item in self._table.list_indices()}:
-                from lancedb.index import HnswSq
+        indices = {item.name for item in self._table.list_indices()}
+        if self.count() > self._limit and "vector_idx" not in indices:
+            from lancedb.index import HnswSq
 
-                self._table.create_index("vector", config=HnswSq(distance_type="dot"))
+            self._table.create_index("vector", config=HnswSq(distance_type="dot"))
         stats = self._table.index_stats("shown_idx")
         if stats and stats.num_unindexed_rows:
             self._table.optimize(cleanup_older_than=_ALL_VERSIONS)
