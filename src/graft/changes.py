@@ -10,6 +10,7 @@ a change holds the writer's lock.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graft.catalog import Catalog, Entry
 from graft.filling import PASSAGES_AT_ONCE, Filler
@@ -72,8 +73,8 @@ class Change:
         rows = [*self._rows, *self._again]
         live = self._catalog.passage_ids_with(rows, goal.gone)
         self._fit(live)
-        published = self._index.publish(self._catalog.published().files)
-        number = commit(self._catalog, Goal(rows, goal.gone, goal.skipped, goal.reason), published)
+        published = self._index.publish(self._catalog.published())
+        number = commit(self._catalog, replace(goal, rows=rows), published)
         if number is not None:
             prune(self._catalog)
             self._index.tidy()
@@ -89,7 +90,7 @@ class Change:
         self._filler.write([item for item in pairs if item.id not in self._filler.there])
         self._fit(self._catalog.passage_ids() - known | new)
         before = self._catalog.published()
-        published = self._index.publish(before.files)
+        published = self._index.publish(before)
         if known != new or published != before:
             replace_pairs(self._catalog, pairs, published)
 

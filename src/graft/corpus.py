@@ -83,6 +83,10 @@ class Corpus:
         """Return all documents, by id, now or at a version."""
         return self._catalog.documents(self._number(version))
 
+    def has_documents(self) -> bool:
+        """Tell whether there is any document, without reading one."""
+        return self._catalog.has_documents()
+
     def document(self, doc_id: str, version: int | str | None = None) -> Document:
         """Return one document.
 
@@ -174,7 +178,7 @@ class Corpus:
             if not reading.fresh and not reading.unchanged:
                 raise _nothing_readable([*paths, *(item.roots[0] for item in databases)], reading)
             reader.close(reading)
-            change.finish(Goal(gone=reading.gone, skipped=reading.skipped))
+            change.finish(Goal((), reading.gone, reading.skipped, "add", reading.cured))
         return self._report(reading, before)
 
     def remove(

@@ -122,8 +122,9 @@ class PassageStore(Index, Protocol):
 
     Writing goes to its working state; `publish` gives that state a name, under which it can
     be searched unchanged while later ones are written. Searches take the state that it is
-    told to serve. `fetch` returns passages of the working state with their vectors, `publish`
-    is handed the check sums known already, `tidy` clears away states that nobody needs.
+    told to serve. `ids` sees what any process wrote last, `fetch` returns passages of the
+    working state with their vectors, `publish` is handed the state published before, `tidy`
+    clears away states that nobody needs.
     """
 
     def ids(self) -> frozenset[str]: ...
@@ -132,7 +133,7 @@ class PassageStore(Index, Protocol):
 
     def remove(self, passage_ids: Sequence[str]) -> int: ...
 
-    def publish(self, known: Mapping[str, tuple[int, ...]]) -> Published: ...
+    def publish(self, before: Published) -> Published: ...
 
     def tidy(self) -> None: ...
 

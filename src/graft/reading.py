@@ -54,7 +54,8 @@ class Reading:
     """What reading came to, as ids of documents.
 
     `fresh` were handed over (with the hash of their content), `renamed` pairs the id before
-    with the id now, `skipped` has the files left out under each root.
+    with the id now, `skipped` has the files left out under each root, `cured` the paths that
+    were left out before and are not any more.
     """
 
     fresh: dict[str, str] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Reading:
     gone: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
     skipped: dict[str, list[Skipped]] = field(default_factory=dict)
+    cured: list[str] = field(default_factory=list)
 
 
 def splitter_identity(splitter: Splitter) -> str:
@@ -203,11 +205,13 @@ class Reader:
         source = self.source(file.path)
         known = self._names.get(source, [])
         before = self._past.skipped.get(str(file.path))
-        if before is not None and before.state == "removed" and file.path != file.root:
+        is_given = file.path == file.root
+        if before is not None and before.state == "removed" and not known and not is_given:
             reading.skipped[self.source(file.root)].append(before)
             return True
         if known and self._is_unchanged(known, file.path):
             reading.unchanged += known
+            self._cure(file, reading)
             return True
         if before is not None and self._waits(before, file.path):
             reading.skipped[self.source(file.root)].append(before)
@@ -241,6 +245,7 @@ class Reader:
         for item in staged:
             self._owners[item.doc_id] = source
             reading.fresh[item.doc_id] = item.content_hash
+        self._cure(file, reading)
         self._desk.use([item.row for item in staged])
         reading.gone += [name for name in known if name not in reading.fresh]
         return True
@@ -260,7 +265,13 @@ class Reader:
             self._claim(document, source)
             self._stage(document, self.source(file.root), status)
             reading.fresh[document.id] = document.content_hash
+        self._cure(file, reading)
         reading.gone += [name for name in known if name not in reading.fresh]
+
+    def _cure(self, file: Candidate, reading: Reading) -> None:
+        """Note that a file left out before is not any more, from whichever root it came."""
+        if str(file.path) in self._past.skipped:
+            reading.cured.append(str(file.path))
 
     def _stage(self, document: Document, root: str, status: os.stat_result | None) -> None:
         origin = Origin(

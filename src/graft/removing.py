@@ -68,13 +68,13 @@ def _meant(item: str, states: Mapping[str, State], base: Path) -> set[str]:
     if item in states:
         return {item}
     found = {name for name in states if fnmatch.fnmatchcase(name, item)}
-    path = (base / item).resolve()
+    paths = {(base / item).resolve(), Path(item).resolve()}
     for name, state in states.items():
         if "://" in state.source:
             if state.source == item:
                 found.add(name)
             continue
         source = (base / state.source).resolve()
-        if source == path or source.is_relative_to(path):
+        if any(source.is_relative_to(path) for path in paths):
             found.add(name)
     return found

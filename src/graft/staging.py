@@ -36,13 +36,15 @@ class Staged(NamedTuple):
 class Goal:
     """What the next version is: staged rows that go live, ids that leave, files left out.
 
-    `skipped` has the files left out under each root, which take the place of those before.
+    `skipped` has the files left out under each root, which take the place of those before,
+    `cured` the paths that are left out no more, under whichever root.
     """
 
     rows: Sequence[int] = ()
     gone: Sequence[str] = ()
     skipped: Mapping[str, Sequence[Skipped]] = field(default_factory=dict)
     reason: str = "add"
+    cured: Sequence[str] = ()
 
 
 def stage(catalog: Catalog, entries: Sequence[Entry]) -> list[int]:
@@ -97,7 +99,7 @@ def commit(catalog: Catalog, goal: Goal, published: Published) -> int | None:
     """
     is_same = not goal.rows and not goal.gone and published == catalog.published()
     with catalog.opened() as store:
-        skipped = _with_roots(store, goal.skipped)
+        skipped = _with_roots(store, goal)
         if is_same and skipped is None and not _leftovers(store, goal):
             return None
         with store:
@@ -106,7 +108,7 @@ def commit(catalog: Catalog, goal: Goal, published: Published) -> int | None:
             for root in goal.skipped:
                 _drop(store, "root = ?", root)
             if skipped is not None:
-                _write_skipped(store, goal.skipped)
+                _write_skipped(store, goal)
             _publish(store, published)
             return number
 
@@ -151,25 +153,25 @@ def _leftovers(store: sqlite3.Connection, goal: Goal) -> bool:
     return any(store.execute(query, (root,)).fetchone() for root in goal.skipped)
 
 
-def _with_roots(
-    store: sqlite3.Connection, skipped: Mapping[str, Sequence[Skipped]]
-) -> dict[str, Skipped] | None:
+def _with_roots(store: sqlite3.Connection, goal: Goal) -> dict[str, Skipped] | None:
     """Return the records to write, None where they are those that are there."""
     before = read_skipped(store)
-    new = {item.path: item for items in skipped.values() for item in items}
+    new = {item.path: item for items in goal.skipped.values() for item in items}
     stays = {
         path
-        for root in skipped
+        for root in goal.skipped
         for (path,) in store.execute(
             "SELECT path FROM failures WHERE root = ? OR path = ?", (root, root)
         )
     }
+    stays.update(path for path in goal.cured if path in before)
     old = {path: before[path] for path in stays}
     return None if new == old else new
 
 
-def _write_skipped(store: sqlite3.Connection, skipped: Mapping[str, Sequence[Skipped]]) -> None:
-    for root, items in skipped.items():
+def _write_skipped(store: sqlite3.Connection, goal: Goal) -> None:
+    store.executemany("DELETE FROM failures WHERE path = ?", [(path,) for path in goal.cured])
+    for root, items in goal.skipped.items():
         store.execute("DELETE FROM failures WHERE root = ? OR path = ?", (root, root))
         store.executemany(
             "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -139,7 +139,8 @@ class LanceIndex:
         return int(self._table.count_rows())
 
     def ids(self) -> frozenset[str]:
-        """Return the ids of all passages."""
+        """Return the ids of all passages, whoever wrote them last."""
+        self._table.checkout_latest()
         found = self._table.search().select(["id"]).limit(max(1, self.count())).to_arrow()
         return frozenset(found.column("id").to_pylist())
 
@@ -167,16 +168,17 @@ class LanceIndex:
                 found[passage.id] = (passage, vector)
         return found
 
-    def publish(self, known: Mapping[str, tuple[int, ...]]) -> Published:
-        """Name the working state, brought up to date; `known` are sums that need no counting.
+    def publish(self, before: Published) -> Published:
+        """Name the working state, brought up to date; files of the state before are not summed.
 
         Raises:
             NoSpaceLeft: the disk is full; what is served stands as it was.
         """
         try:
             self._index_all()
-            state = f"{self._name}:{self._table.version}"
-            return Published(state, sums_of(self._place, known))
+            name = self._name
+            known = before.files if before.token.rpartition(":")[0] == name else {}
+            return Published(f"{name}:{self._table.version}", sums_of(self._place, known))
         except (OSError, RuntimeError) as error:
             self._raise_no_space(error)
             raise

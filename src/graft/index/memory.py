@@ -109,7 +109,7 @@ class MemoryIndex:
         """Return passages with their vectors, those that are there."""
         return {name: self._rows[name] for name in passage_ids if name in self._rows}
 
-    def publish(self, known: Mapping[str, tuple[int, ...]]) -> Published:
+    def publish(self, before: Published) -> Published:
         """Name what is held now; the file has its own check sums, so there are none beside."""
         newest = next(reversed(self._states), "")
         if not newest or self._states[newest] is not self._rows:
