@@ -7,8 +7,8 @@ import sqlite3
 import threading
 
 import pytest
-from corpus_changes import Place, Reading
 
+from corpus_changes import Place, Reading
 from graft.errors import BadInput
 from graft.locking import WriterLock
 from graft.types import Question
@@ -188,7 +188,7 @@ def test_two_adds_at_once_both_end_well(place):
     def run(one):
         try:
             one.add()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is a failure
             failures.append(error)
 
     threads = [threading.Thread(target=run, args=(one,)) for one in (place, other)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from corpus_changes import Place, Reading
 
+from corpus_changes import Place, Reading
 from graft.errors import UnreadableDocument
 from graft.failures import Skipped, failed, is_due
 from graft.parsing import Parsed

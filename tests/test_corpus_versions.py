@@ -6,8 +6,8 @@ import json
 import sqlite3
 
 import pytest
-from corpus_changes import Place, Reading
 
+from corpus_changes import Place, Reading
 from graft.catalog import Catalog
 from graft.errors import BadInput, UsageError
 from graft.types import Document, Passage, Section, fingerprint

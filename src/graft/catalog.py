@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +78,7 @@ class Catalog:
             BadInput: the file is no catalogue or of a newer schema.
         """
         self.file = file
+        self._watch = threading.local()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -198,9 +201,25 @@ class Catalog:
         return Published(token, {name: tuple(item) for name, item in json.loads(files).items()})
 
     def published_token(self) -> str:
-        """Return the name of that state alone; this is asked before every search."""
-        with self.opened() as store:
-            return str(store.execute("SELECT token FROM published").fetchone()[0])
+        """Return the name of that state alone; this is asked before every search.
+
+        A connection of this thread stays open for it and reads only when a commit was made.
+        """
+        store = getattr(self._watch, "store", None)
+        try:
+            place = os.stat(self.file).st_ino
+            if store is None or self._watch.place != place:
+                store = sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
+                self._watch.store, self._watch.place, self._watch.seen = store, place, None
+            seen = store.execute("SELECT data_version FROM pragma_data_version").fetchone()[0]
+            if seen != self._watch.seen:
+                self._watch.token = str(store.execute("SELECT token FROM published").fetchone()[0])
+                self._watch.seen = seen
+        except (OSError, sqlite3.DatabaseError):
+            self._watch.store = None
+            with self.opened() as fresh:
+                return str(fresh.execute("SELECT token FROM published").fetchone()[0])
+        return str(self._watch.token)
 
     def _documents(self, condition: str, *values: str) -> list[Document]:
         with self.opened() as store:

@@ -16,7 +16,7 @@ from graft.types import Document, Passage
 
 __all__ = ["Problem", "verify"]
 
-_AT_ONCE = 500
+_AT_ONCE = 2_000
 _MEND = "graft add, with the folders of this workspace; what is amiss is mended"
 _REBUILD = "remove .graft/index and run graft add again; it is built anew"
 

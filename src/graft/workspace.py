@@ -118,9 +118,8 @@ class Workspace:
         """Return the index of passages and training pairs."""
         from graft.index.lancedb import LanceIndex
 
-        embedder = self.assembly.embedder
-        at = self.state / "index"
-        return LanceIndex(at, embedder.dimension, embedder.identity, serves=self.corpus)
+        one = self.assembly.embedder
+        return LanceIndex(self.state / "index", one.dimension, one.identity, serves=self.corpus)
 
     @cached_property
     def changes(self) -> Changing:
@@ -357,7 +356,7 @@ class Workspace:
             split: len(questions.by_split(split)) if questions else 0
             for split in ("train", "dev", "test")
         }
-        documents = len(list(self.corpus.documents()))
+        documents = len(self.corpus.documents())
         newest = self.results.newest()
         return {
             "schema": 1,

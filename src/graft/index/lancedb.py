@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput, NoSpaceLeft
 from graft.index.exact import ExactTable, check_identity, check_shape, is_allowed, stable_key
-from graft.index.lance_rows import COLUMNS, passages_of, quoted
+from graft.index.lance_rows import (
+    COLUMNS,
+    Lookup,
+    matrix_of,
+    passages_of,
+    quoted,
+    rows_of,
+    schema_of,
+)
 from graft.index.states import NOTHING, check_files, sums_of, unknown_state
 from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
@@ -35,10 +43,13 @@ SCHEMA = 1
 TABLE = "passages"
 EXACT_LIMIT = 50_000
 _SEEN_AFTER = datetime.timedelta(seconds=3)
-_KEPT_VERSIONS = datetime.timedelta(hours=1)
+# A reader goes over to a newer state with its next search, so it needs an older one for seconds.
+_KEPT_VERSIONS = datetime.timedelta(minutes=5)
 _ALL_VERSIONS = datetime.timedelta(days=36_500)
 _MOST_VERSIONS = 24
 _IDS_AT_ONCE = 500
+# Asked for more than these, the whole table is held until the state is published.
+_FEW_IDS = 50
 _MOST_QUERY_WORDS = 64
 # Hits are read in excess, so that filters and ties at the edge still leave `k` in order.
 _EXCESS = 50
@@ -72,6 +83,7 @@ class LanceIndex:
         self._state = ""
         self._good: set[str] = set()
         self._pinned: Any = None
+        self._lookup: Lookup | None = None
         self._table = self._open(identity)
 
     @property
@@ -89,7 +101,8 @@ class LanceIndex:
         if not passages:
             return
         last = {passage.id: row for row, passage in enumerate(passages)}
-        rows = self._rows([passages[row] for row in last.values()], vectors[list(last.values())])
+        kept = [passages[row] for row in last.values()]
+        rows = rows_of(kept, vectors[list(last.values())], self._dimension)
         merge = self._table.merge_insert("id")
         try:
             merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
@@ -97,6 +110,8 @@ class LanceIndex:
             self._raise_no_space(error)
             raise
         self._seen_version = -1
+        if self._lookup is not None:
+            self._lookup.forget(last)
 
     def search(
         self, text: str, vector: NDArray[np.float32], k: int, where: Where
@@ -139,8 +154,17 @@ class LanceIndex:
         return int(self._table.count_rows())
 
     def ids(self) -> frozenset[str]:
-        """Return the ids of all passages, whoever wrote them last."""
+        """Return the ids of all passages, whoever wrote them last.
+
+        Raises:
+            BadInput: a file of the state that is served is damaged.
+        """
         self._table.checkout_latest()
+        self._lookup = None
+        if self._serves:
+            published = self._serves.published()
+            if published.token.rpartition(":")[0] == self._name:
+                self._good = check_files(self._place, published.files, self._good)
         found = self._table.search().select(["id"]).limit(max(1, self.count())).to_arrow()
         return frozenset(found.column("id").to_pylist())
 
@@ -159,12 +183,19 @@ class LanceIndex:
     ) -> Mapping[str, tuple[Passage, NDArray[np.float32]]]:
         """Return passages of the working state with their vectors, those that are there."""
         found: dict[str, tuple[Passage, NDArray[np.float32]]] = {}
-        for at in range(0, len(passage_ids), _IDS_AT_ONCE):
-            some = passage_ids[at : at + _IDS_AT_ONCE]
+        if self._lookup is None and len(passage_ids) > _FEW_IDS and self.count() <= self._limit:
+            self._lookup = Lookup(self._table.to_arrow(), self._dimension)
+        if self._lookup is not None:
+            found = self._lookup.fetch(passage_ids)
+        left = [name for name in passage_ids if name not in found]
+        for at in range(0, len(left), _IDS_AT_ONCE):
+            some = left[at : at + _IDS_AT_ONCE]
             names = ", ".join(quoted(name) for name in some)
             search = self._table.search().where(f"id IN ({names})").limit(len(some))
             rows = search.select([*COLUMNS, "vector"]).to_arrow()
-            for passage, vector in zip(passages_of(rows), self._matrix(rows), strict=True):
+            for passage, vector in zip(
+                passages_of(rows), matrix_of(rows, self._dimension), strict=True
+            ):
                 found[passage.id] = (passage, vector)
         return found
 
@@ -174,6 +205,7 @@ class LanceIndex:
         Raises:
             NoSpaceLeft: the disk is full; what is served stands as it was.
         """
+        self._lookup = None
         try:
             self._index_all()
             name = self._name
@@ -184,7 +216,7 @@ class LanceIndex:
             raise
 
     def tidy(self) -> None:
-        """Clear away versions of the table that are an hour old, where there are many."""
+        """Clear away versions of the table that are minutes old, where there are many."""
         if len(self._table.list_versions()) > _MOST_VERSIONS:
             self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
 
@@ -261,14 +293,7 @@ class LanceIndex:
 
     def _exact_of(self, table: Any) -> ExactTable:  # noqa: ANN401
         found = table.to_arrow()
-        return ExactTable(passages_of(found), self._matrix(found))
-
-    def _matrix(self, rows: Any) -> NDArray[np.float32]:  # noqa: ANN401
-        import numpy as np
-
-        flat = rows.column("vector").combine_chunks().flatten()
-        matrix = flat.to_numpy(zero_copy_only=False).reshape(-1, self._dimension)
-        return np.asarray(matrix, dtype=np.float32)
+        return ExactTable(passages_of(found), matrix_of(found, self._dimension))
 
     def _open(self, identity: str) -> Any:  # noqa: ANN401 - a table of an untyped library
         import lancedb
@@ -283,7 +308,9 @@ class LanceIndex:
                 check_identity(stored, identity, self._dimension, SCHEMA, self._folder)
                 return table
             shutil.rmtree(place, ignore_errors=True)  # half made: no version was ever written
-            table = store.create_table(TABLE, schema=self._schema(identity))
+            head = {"schema": SCHEMA, "identity": identity, "dimension": self._dimension}
+            head["name"] = uuid.uuid4().hex[:16]
+            table = store.create_table(TABLE, schema=schema_of(self._dimension, head))
             table.create_index("shown", config=FTS(with_position=False, language="English"))
             return table
         except (OSError, RuntimeError, ValueError) as error:
@@ -295,36 +322,6 @@ class LanceIndex:
                 next_step=f"remove {self._folder} and run graft add again; it is built anew",
             ) from error
 
-    def _schema(self, identity: str = "") -> Any:  # noqa: ANN401 - a schema of an untyped library
-        """Return the table's schema; `shown` holds heading path and text once for both."""
-        import pyarrow as pa
-
-        types = {
-            "position": pa.int32(),
-            "start": pa.int64(),
-            "end": pa.int64(),
-            "heading_path": pa.list_(pa.string()),
-            "page": pa.int32(),
-        }
-        head = {"schema": SCHEMA, "identity": identity, "dimension": self._dimension}
-        head["name"] = uuid.uuid4().hex[:16]
-        columns = [(name, types.get(name, pa.string())) for name in COLUMNS]
-        columns.append(("vector", pa.list_(pa.float32(), self._dimension)))
-        return pa.schema(columns, metadata={"graft": json.dumps(head)})
-
-    def _rows(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401
-        import numpy as np
-        import pyarrow as pa
-
-        schema = self._schema()
-        columns = [
-            pa.array([getattr(passage, name) for passage in passages], schema.field(name).type)
-            for name in COLUMNS
-        ]
-        flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._dimension))
-        return pa.Table.from_arrays(columns, schema=schema)
-
     def _delete(self, column: str, values: Sequence[str]) -> int:
         names = list(dict.fromkeys(values))
         gone = 0
@@ -333,6 +330,7 @@ class LanceIndex:
             before = self.count()
             self._table.delete(f"{column} IN ({some})")
             gone += before - self.count()
+        self._lookup = None
         self._seen_version = -1
         return gone
 
