@@ -22,7 +22,10 @@ LAYERS = {
         "metrics", "guard",
     ],
     3: [
-        "corpus", "catalog", "reading", "sources", "questions", "question_lines", "question_set",
+        "corpus", "catalog", "catalog_schema", "staging", "versions", "failures", "changes",
+        "filling", "locking", "provenance", "removing", "verifying",
+        "reading", "parsing", "parse_worker", "sources", "questions",
+        "question_lines", "question_set",
         "question_check", "question_dev", "question_export", "question_overlap",
         "question_power", "leakage", "beir",
         "retrieve", "contexts", "rows", "exposure", "arms", "references", "runs",
@@ -32,7 +35,8 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "watching", "asking", "assembly", "training", "comparing", "estimate", "results",
+        "adding", "watching", "asking", "changing", "assembly", "training", "comparing",
+        "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
         "serve_once", "judging", "workspace",
     ],

@@ -11,7 +11,9 @@ from graft.corpus import Corpus
 from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, NoSpaceLeft
 from graft.index.memory import MemoryIndex
+from graft.protocols import Published
 from graft.splitters.semantic import SemanticSplitter
+from graft.staging import Goal, commit
 from graft.types import Question, Where
 
 LONG = "The pump of the north hall runs for ninety seconds without any water. " * 20
@@ -28,6 +30,11 @@ class Bench:
         self.index = MemoryIndex(64, "fake", folder / ".graft" / "index")
         self.splitter = SemanticSplitter(64)
         self.corpus = Corpus(folder / ".graft")
+
+    @property
+    def served(self):
+        """The index as a reader opens it now."""
+        return MemoryIndex(64, "fake", self.folder / ".graft" / "index", serves=self.corpus)
 
     def write(self, name, text):
         path = self.docs / name
@@ -238,10 +245,11 @@ class Interrupting:
 
 
 @pytest.mark.parametrize(
-    ("name", "after"), [("write", 0), ("write", 1), ("remove", 0), ("remove", 1), ("refresh", 0)]
+    ("name", "after"), [("write", 0), ("write", 1), ("remove", 0), ("publish", 0), ("tidy", 0)]
 )
 def test_an_interrupted_add_is_completed_by_the_next(bench, name, after, monkeypatch):
-    monkeypatch.setattr("graft.corpus._PASSAGES_AT_ONCE", 4)
+    monkeypatch.setattr("graft.filling.PASSAGES_AT_ONCE", 4)
+    monkeypatch.setattr("graft.changes.PASSAGES_AT_ONCE", 4)
     for number in range(6):
         bench.write(f"d{number}.md", f"# Old {number}\n" + LONG[:300])
     bench.add()
@@ -264,15 +272,16 @@ def test_a_failing_catalogue_leaves_the_old_version_live(bench, monkeypatch):
     bench.add()
     bench.write("pump.md", "New words.")
 
-    def full(self, entries):
+    def full(*_):
         raise NoSpaceLeft("no space left on the disk")
 
-    monkeypatch.setattr(Catalog, "replace", full)
+    monkeypatch.setattr("graft.changes.commit", full)
     with pytest.raises(NoSpaceLeft):
         bench.add()
     monkeypatch.undo()
     assert [item.text for item in bench.corpus.passages()] == ["Old words."]
-    assert bench.corpus.settle(bench.embedder, bench.index) == 1
+    assert [item.text for item in bench.served.all_passages()] == ["Old words."]
+    assert bench.corpus.settle(bench.embedder, bench.index) == 2
     assert bench.in_step()
     assert bench.add().updated == ("pump.md",)
 
@@ -302,7 +311,9 @@ def test_documents_can_be_removed(bench):
     bench.write("a.md", "One.")
     bench.write("b.md", "Two.")
     bench.add()
-    assert bench.corpus.remove(["a.md", "none.md"], bench.index) == 1
+    with pytest.raises(BadInput, match="no such document"):
+        bench.corpus.remove(["a.md", "none.md"], bench.embedder, bench.index)
+    assert bench.corpus.remove(["a.md"], bench.embedder, bench.index) == ("a.md",)
     assert bench.in_step()
     with pytest.raises(BadInput, match="no such document") as caught:
         bench.corpus.document("bb.md")
@@ -366,7 +377,7 @@ def test_a_workspace_that_may_only_be_read_keeps_its_catalogue(tmp_path, monkeyp
 
     monkeypatch.setattr(sqlite3, "connect", read_only)
     with pytest.raises(BadInput, match="the workspace cannot be written") as caught:
-        catalog.remove(["a.md"])
+        commit(catalog, Goal(gone=["a.md"]), Published("one", {}))
     assert caught.value.next_step == "give yourself write access to it, or copy the workspace"
 
 

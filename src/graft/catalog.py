@@ -1,62 +1,48 @@
-"""The catalogue: documents, passages and skipped files of a corpus in one SQLite file.
+"""The catalogue: documents, passages and files left out of a corpus in one SQLite file.
 
 It stores and reads values and knows neither files nor indexes. Every change is one
 transaction, and every call opens the file anew, so that threads and processes may share it.
+What is read here is live, or was at a version; `staging` writes, `versions` knows the past.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shlex
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from graft.catalog_schema import LIVE, document_of, passage_of, prepare
 from graft.errors import BadInput, NoSpaceLeft
+from graft.failures import Skipped
 from graft.files import raise_unwritable
-from graft.types import Document, Passage, PassageKind, Section
+from graft.protocols import Published
+from graft.types import Document, Passage, PassageKind
 
-__all__ = ["Catalog", "Entry", "Skipped", "State"]
+__all__ = ["Catalog", "Entry", "Origin", "Skipped", "State", "read_skipped"]
 
-SCHEMA = 1
 _WAIT_SECONDS = 30.0
 # SQLite calls a full disk an input/output error where it makes its 32 KiB of shared memory.
 _LEAST_FREE_BYTES = 65_536
-_TABLES = """
-CREATE TABLE documents (
-    id TEXT PRIMARY KEY, source TEXT NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL,
-    content_hash TEXT NOT NULL, loader TEXT NOT NULL, sections TEXT NOT NULL,
-    notes TEXT NOT NULL, root TEXT NOT NULL, splitter TEXT NOT NULL, added TEXT NOT NULL
-);
-CREATE INDEX documents_source ON documents (source);
-CREATE TABLE passages (
-    id TEXT PRIMARY KEY, doc_id TEXT NOT NULL, kind TEXT NOT NULL, position INTEGER NOT NULL,
-    "start" INTEGER NOT NULL, "end" INTEGER NOT NULL, text TEXT NOT NULL,
-    heading_path TEXT NOT NULL, page INTEGER, pair_id TEXT NOT NULL, answer TEXT NOT NULL
-);
-CREATE INDEX passages_document ON passages (doc_id, kind);
-CREATE TABLE skipped (
-    path TEXT PRIMARY KEY, reason TEXT NOT NULL, next_step TEXT NOT NULL, root TEXT NOT NULL
-);
-"""
-_DOCUMENT = ("id", "source", "title", "text", "content_hash", "loader", "sections", "notes")
-_PASSAGE = ("id", "doc_id", "kind", "position", "start", "end", "text", "heading_path", "page")
-_PAIR = ("pair_id", "answer")
+_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
-    """A file that is not in the corpus, why, and what to do about it."""
+class Origin:
+    """Where a document comes from: its file's time and size, its loader, its text in numbers."""
 
-    path: str
-    reason: str
-    next_step: str = ""
+    loader_version: str = ""
+    modified: float | None = None
+    bytes: int | None = None
+    statistics: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +56,7 @@ class Entry:
     passages: tuple[Passage, ...]
     root: str
     splitter: str
+    origin: Origin = Origin()
 
 
 class State(NamedTuple):
@@ -90,111 +77,166 @@ class Catalog:
         Raises:
             BadInput: the file is no catalogue or of a newer schema.
         """
-        self._file = file
+        self.file = file
+        self._watch = threading.local()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise_unwritable(error, file)
-        with self._open() as store:
-            schema = store.execute("PRAGMA user_version").fetchone()[0]
-            if schema == 0:
-                store.execute("PRAGMA journal_mode = WAL")
-                store.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
-            elif schema > SCHEMA:
-                raise BadInput(
-                    "the catalogue was written by a newer Graft",
-                    where=str(file),
-                    why=f"schema {schema}, this version reads up to {SCHEMA}",
-                    next_step="upgrade Graft",
-                )
+        with self.opened() as store:
+            prepare(store, str(file))
 
-    def states(self) -> dict[str, State]:
-        """Return the state of every document by its id."""
-        with self._open() as store:
-            rows = store.execute("SELECT id, source, content_hash, root, splitter FROM documents")
-            return {row[0]: State(*row[1:]) for row in rows}
+    def states(self, at: int | None = None) -> dict[str, State]:
+        """Return the state of every document by its id, now or at a version."""
+        query = f"SELECT id, source, content_hash, root, splitter FROM documents WHERE {_at(at)}"
+        with self.opened() as store:
+            return {row[0]: State(*row[1:]) for row in store.execute(query)}
 
-    def documents(self) -> list[Document]:
+    def documents(self, at: int | None = None) -> list[Document]:
         """Return all documents, by id."""
-        return self._documents("ORDER BY id")
+        return self._documents(f"{_at(at)} ORDER BY id")
 
-    def document(self, doc_id: str) -> Document | None:
+    def document(self, doc_id: str, at: int | None = None) -> Document | None:
         """Return one document, None where there is none of this id."""
-        return next(iter(self._documents("WHERE id = ?", doc_id)), None)
+        return next(iter(self._documents(f"id = ? AND {_at(at)}", doc_id)), None)
 
-    def passages(self, kind: PassageKind) -> list[Passage]:
+    def has_documents(self) -> bool:
+        """Tell whether there is any document, without reading one."""
+        with self.opened() as store:
+            query = f"SELECT 1 FROM documents WHERE {LIVE} LIMIT 1"
+            return store.execute(query).fetchone() is not None
+
+    def passages(self, kind: PassageKind, at: int | None = None) -> list[Passage]:
         """Return the passages of a kind, in the order of document and position."""
-        columns = ", ".join(f'"{name}"' for name in (*_PASSAGE, *_PAIR))
-        order = "ORDER BY doc_id, position, id"
-        with self._open() as store:
-            rows = store.execute(f"SELECT {columns} FROM passages WHERE kind = ? {order}", (kind,))
-            return [_passage(dict(row)) for row in rows]
+        return list(self.each_passage(f"{_of(kind, at)} ORDER BY doc_id, position, id"))
+
+    def passages_named(self, ids: Sequence[str]) -> Iterator[Passage]:
+        """Yield the live passages and pairs of these ids."""
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            condition = f"id IN ({_marks(some)}) AND (kind = 'pair' OR {_of('document', None)})"
+            yield from self.each_passage(condition, *some)
+
+    def passages_of(self, rows: Sequence[int]) -> Iterator[Passage]:
+        """Yield the passages of document rows, row by row."""
+        for number in rows:
+            yield from self.each_passage("document = ? ORDER BY position", number)
+
+    def each_passage(self, condition: str, *values: object) -> Iterator[Passage]:
+        """Yield the passages that meet a condition."""
+        with self.opened() as store:
+            for row in store.execute(f"SELECT * FROM passages WHERE {condition}", values):
+                yield passage_of(row, str(self.file))
 
     def passage_ids(self, doc_ids: Sequence[str] | None = None) -> set[str]:
-        """Return the ids of all passages, or of the document passages of some documents."""
-        with self._open() as store:
+        """Return the ids of all live passages and pairs, or of the passages of some documents."""
+        with self.opened() as store:
             if doc_ids is None:
-                return {row[0] for row in store.execute("SELECT id FROM passages")}
-            query = "SELECT id FROM passages WHERE kind = 'document' AND doc_id = ?"
+                query = f"kind = 'pair' OR {_of('document', None)}"
+                found = store.execute(f"SELECT id FROM passages WHERE {query}")
+                return {row[0] for row in found}
+            query = f"SELECT id FROM passages WHERE {_of('document', None)} AND doc_id = ?"
             return {row[0] for name in doc_ids for row in store.execute(query, (name,))}
 
-    def count(self, kind: PassageKind) -> int:
+    def passage_ids_with(self, rows: Sequence[int], gone: Sequence[str]) -> set[str]:
+        """Return what `passage_ids` is once staged rows are live and some documents gone."""
+        leaving = set(gone)
+        with self.opened() as store:
+            coming = set()
+            for row in rows:
+                found = store.execute("SELECT id, doc_id FROM passages WHERE document = ?", (row,))
+                coming |= {item[0] for item in found}
+                query = 'SELECT id FROM documents WHERE "row" = ?'
+                leaving.update(item[0] for item in store.execute(query, (row,)))
+            query = f"kind = 'pair' OR {_of('document', None)}"
+            staying = store.execute(f"SELECT id, doc_id, kind FROM passages WHERE {query}")
+            return coming | {
+                row[0] for row in staying if row["kind"] == "pair" or row["doc_id"] not in leaving
+            }
+
+    def count_of(self, rows: Sequence[int]) -> int:
+        """Return the number of passages of document rows."""
+        with self.opened() as store:
+            query = "SELECT COUNT(*) FROM passages WHERE document = ?"
+            return sum(int(store.execute(query, (row,)).fetchone()[0]) for row in rows)
+
+    def count(self, kind: PassageKind, at: int | None = None) -> int:
         """Return the number of passages of a kind."""
-        with self._open() as store:
-            found = store.execute("SELECT COUNT(*) FROM passages WHERE kind = ?", (kind,))
+        with self.opened() as store:
+            found = store.execute(f"SELECT COUNT(*) FROM passages WHERE {_of(kind, at)}")
             return int(found.fetchone()[0])
 
-    def replace(self, entries: Sequence[Entry]) -> None:
-        """Put documents with their passages in the place of what has their ids."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._open() as store, store:
-            for entry in entries:
-                _delete(store, entry.document.id)
-                values = [_stored(getattr(entry.document, name)) for name in _DOCUMENT]
-                marks = ", ".join("?" * (len(values) + 3))
-                store.execute(
-                    f"INSERT INTO documents VALUES ({marks})",
-                    (*values, entry.root, entry.splitter, now),
-                )
-                _insert_passages(store, entry.passages)
-
-    def remove(self, doc_ids: Sequence[str]) -> None:
-        """Delete documents with their passages."""
-        with self._open() as store, store:
-            for name in doc_ids:
-                _delete(store, name)
-
-    def replace_pairs(self, pairs: Sequence[Passage]) -> None:
-        """Put these training pairs in the place of all that are there."""
-        with self._open() as store, store:
-            store.execute("DELETE FROM passages WHERE kind = 'pair'")
-            _insert_passages(store, pairs)
+    def twins(self, hashes: Sequence[str]) -> dict[str, list[str]]:
+        """Return the ids of passages of any version that are shown as these are, by hash."""
+        found: dict[str, list[str]] = {}
+        query = f"SELECT shown_hash, id FROM passages WHERE shown_hash IN ({_marks(hashes)})"
+        with self.opened() as store:
+            for name, passage_id in store.execute(query, tuple(hashes)):
+                found.setdefault(name, []).append(passage_id)
+        return found
 
     def skipped(self) -> list[Skipped]:
-        """Return the skipped files, by path."""
-        with self._open() as store:
-            rows = store.execute("SELECT path, reason, next_step FROM skipped ORDER BY path")
-            return [Skipped(*row) for row in rows]
+        """Return the files left out, by path."""
+        with self.opened() as store:
+            return list(read_skipped(store).values())
 
-    def replace_skipped(self, root: str, skipped: Sequence[Skipped]) -> None:
-        """Put these in the place of what was skipped under a root."""
-        with self._open() as store, store:
-            store.execute("DELETE FROM skipped WHERE root = ? OR path = ?", (root, root))
-            store.executemany(
-                "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?)",
-                [(item.path, item.reason, item.next_step, root) for item in skipped],
-            )
+    def by_root(self) -> dict[str, list[Skipped]]:
+        """Return the files left out under each root."""
+        found: dict[str, list[Skipped]] = {}
+        with self.opened() as store:
+            items = read_skipped(store)
+            for path, root in store.execute("SELECT path, root FROM failures ORDER BY path"):
+                found.setdefault(root, []).append(items[path])
+        return found
+
+    def newest(self) -> int:
+        """Return the number of the live version, 0 where there is none."""
+        with self.opened() as store:
+            return int(store.execute("SELECT MAX(number) FROM versions").fetchone()[0] or 0)
+
+    def published(self) -> Published:
+        """Return the state of the index that belongs to the live version."""
+        with self.opened() as store:
+            token, files = store.execute("SELECT token, files FROM published").fetchone()
+        return Published(token, {name: tuple(item) for name, item in json.loads(files).items()})
+
+    def published_token(self) -> str:
+        """Return the name of that state alone; this is asked before every search.
+
+        A connection of this thread stays open for it and reads only when a commit was made.
+        """
+        store = getattr(self._watch, "store", None)
+        try:
+            place = os.stat(self.file).st_ino
+            if store is None or self._watch.place != place:
+                store = sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
+                self._watch.store, self._watch.place, self._watch.seen = store, place, None
+            seen = store.execute("SELECT data_version FROM pragma_data_version").fetchone()[0]
+            if seen != self._watch.seen:
+                self._watch.token = str(store.execute("SELECT token FROM published").fetchone()[0])
+                self._watch.seen = seen
+        except (OSError, sqlite3.DatabaseError):
+            self._watch.store = None
+            with self.opened() as fresh:
+                return str(fresh.execute("SELECT token FROM published").fetchone()[0])
+        return str(self._watch.token)
 
     def _documents(self, condition: str, *values: str) -> list[Document]:
-        query = f"SELECT {', '.join(_DOCUMENT)} FROM documents {condition}"
-        with self._open() as store:
-            return [_document(dict(row)) for row in store.execute(query, values)]
+        with self.opened() as store:
+            rows = store.execute(f"SELECT * FROM documents WHERE {condition}", values)
+            return [document_of(row, str(self.file)) for row in rows]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        """Open the file; what SQLite says of a failure becomes an error of ours.
+
+        Raises:
+            NoSpaceLeft: the disk is full.
+            BadInput: the file is held, may not be written, or is damaged.
+        """
         store = None
         try:
-            store = sqlite3.connect(self._file, timeout=_WAIT_SECONDS)
+            store = sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
             store.row_factory = sqlite3.Row
             yield store
         except sqlite3.DatabaseError as error:
@@ -208,62 +250,59 @@ class Catalog:
         if "disk is full" in str(error) or self._lacks_space(error):
             raise NoSpaceLeft(
                 "no space left on the disk",
-                where=str(self._file),
+                where=str(self.file),
                 why=str(error),
                 next_step="free some space and run the same command again; it continues",
             ) from error
         if "readonly" in str(error) or "unable to open" in str(error):
             raise BadInput(
                 "the workspace cannot be written",
-                where=str(self._file),
+                where=str(self.file),
                 why=str(error),
                 next_step="give yourself write access to it, or copy the workspace",
             ) from error
         locked = "locked" in str(error)
         raise BadInput(
             "another process holds the catalogue" if locked else "the catalogue cannot be used",
-            where=str(self._file),
+            where=str(self.file),
             why=str(error),
             next_step="wait until it has finished and run the command again"
             if locked
-            else f"remove {shlex.quote(str(self._file))} and run graft add again;"
+            else f"remove {shlex.quote(str(self.file))} and run graft add again;"
             " documents are read anew",
         ) from error
 
     def _lacks_space(self, error: sqlite3.DatabaseError) -> bool:
-        free = shutil.disk_usage(self._file.parent).free
+        free = shutil.disk_usage(self.file.parent).free
         return "disk I/O error" in str(error) and free < _LEAST_FREE_BYTES
 
 
-def _delete(store: sqlite3.Connection, doc_id: str) -> None:
-    store.execute("DELETE FROM documents WHERE id = ?", (doc_id,))
-    store.execute("DELETE FROM passages WHERE kind = 'document' AND doc_id = ?", (doc_id,))
+def _at(number: int | None) -> str:
+    """Return the condition of a document row that is live, or was at a version."""
+    if number is None:
+        return LIVE
+    return f"(born <= {int(number)} AND (died IS NULL OR died > {int(number)}))"
 
 
-def _insert_passages(store: sqlite3.Connection, passages: Sequence[Passage]) -> None:
-    names = (*_PASSAGE, *_PAIR)
-    columns = ", ".join(f'"{name}"' for name in names)
-    store.executemany(
-        f"INSERT INTO passages ({columns}) VALUES ({', '.join('?' * len(names))})",
-        [[_stored(getattr(passage, name)) for name in names] for passage in passages],
+def _of(kind: PassageKind, at: int | None) -> str:
+    if kind == "pair":
+        return "kind = 'pair'"
+    return f'document IN (SELECT "row" FROM documents WHERE {_at(at)})'
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def read_skipped(store: sqlite3.Connection) -> dict[str, Skipped]:
+    """Return the files left out, by path."""
+    rows = store.execute(
+        "SELECT path, reason, next_step, state, attempts, last_attempt, next_attempt, signature,"
+        " keeps FROM failures ORDER BY path"
     )
-
-
-def _stored(value: object) -> object:
-    """Return a value as SQLite keeps it: tuples as JSON, sections as lists of their fields."""
-    if not isinstance(value, tuple):
-        return value
-    plain = [dataclasses.astuple(item) if isinstance(item, Section) else item for item in value]
-    return json.dumps(plain, ensure_ascii=False)
-
-
-def _document(row: Mapping[str, Any]) -> Document:
-    sections = tuple(
-        Section(tuple(path), start, end, page)
-        for path, start, end, page in json.loads(row["sections"])
-    )
-    return Document(**{**row, "sections": sections, "notes": tuple(json.loads(row["notes"]))})
-
-
-def _passage(row: Mapping[str, Any]) -> Passage:
-    return Passage(**{**row, "heading_path": tuple(json.loads(row["heading_path"]))})
+    names = [item.name for item in dataclasses.fields(Skipped)]
+    found = {}
+    for row in rows:
+        plain = {**dict(zip(names, row, strict=True)), "keeps": tuple(json.loads(row["keeps"]))}
+        found[row["path"]] = Skipped(**plain)
+    return found

@@ -1,51 +1,54 @@
 """The corpus: documents and passages at one version, kept in step with an index.
 
-The catalogue is the truth and the index follows it. New passages are written before the old
-ones go, the catalogue changes in one transaction between the two, and `settle` mends
-whatever an interruption left: so every `add` completes the one before.
+The catalogue is the truth and the index follows it. Every change is staged, written to the
+index and then made live in one transaction (`changes`), by one writer at a time; readers take
+no lock and see one version whole.
 """
 
 from __future__ import annotations
 
 import difflib
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from graft.catalog import Catalog, Entry, Skipped
+from graft.catalog import Catalog, Skipped
+from graft.changes import Change
 from graft.errors import BadInput
 from graft.loaders import known_extensions
-from graft.protocols import Embedder, Index, Progress, Splitter
-from graft.reading import Reader, Reading
+from graft.locking import WriterLock
+from graft.protocols import Embedder, PassageStore, Progress, Published, Splitter
+from graft.provenance import Provenance, provenance_of
+from graft.reading import Past, Reader, Reading
+from graft.removing import chosen_documents, removed_files
 from graft.sources import RowSource, scan
+from graft.staging import Goal
 from graft.types import Document, Passage, PassageKind, Question, fingerprint
+from graft.verifying import Problem, verify
+from graft.versions import (
+    Diff,
+    Version,
+    diff,
+    list_versions,
+    plan_rollback,
+    set_tag,
+    version_number,
+)
 
 __all__ = ["AddReport", "Corpus", "PassageStore", "Skipped", "silent"]
 
 CATALOG = "catalog.sqlite"
-_EMBED_AT_ONCE = 64
-# Embedded and stored together: an interruption loses at most this much work (some seconds).
-_PASSAGES_AT_ONCE = 256
-
-
-class PassageStore(Index, Protocol):
-    """An index that a corpus can keep in step: it lists, removes by id and refreshes."""
-
-    def ids(self) -> frozenset[str]:
-        """Return the ids of all passages."""
-
-    def remove(self, passage_ids: Sequence[str]) -> int:
-        """Remove passages by id; return how many were there."""
-
-    def refresh(self) -> None:
-        """Bring everything derived up to date."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """What an `add` did, as document ids; `passages` counts those of all documents now."""
+    """What an `add` did, as document ids; `passages` counts those of all documents now.
+
+    `renamed` pairs the id before with the id now; those are in no other list. `version` is
+    the number of the live version, 0 where there is none.
+    """
 
     added: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -53,6 +56,8 @@ class AddReport:
     removed: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     passages: int = 0
+    renamed: tuple[tuple[str, str], ...] = ()
+    version: int = 0
 
 
 def silent(phase: str, done: int, total: int, note: str = "") -> None:
@@ -60,11 +65,13 @@ def silent(phase: str, done: int, total: int, note: str = "") -> None:
 
 
 class Corpus:
-    """The documents of a workspace; `folder` is its `.graft`."""
+    """The documents of a workspace; `folder` is its `.graft`, `clock` tells the time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         self.folder = folder
         self._catalog = Catalog(folder / CATALOG)
+        self._lock = WriterLock(folder)
+        self._clock = clock
 
     @property
     def version(self) -> str:
@@ -72,17 +79,21 @@ class Corpus:
         states = sorted(self._catalog.states().items())
         return fingerprint([(name, item.content_hash, item.splitter) for name, item in states])
 
-    def documents(self) -> list[Document]:
-        """Return all documents, by id."""
-        return self._catalog.documents()
+    def documents(self, version: int | str | None = None) -> list[Document]:
+        """Return all documents, by id, now or at a version."""
+        return self._catalog.documents(self._number(version))
 
-    def document(self, doc_id: str) -> Document:
+    def has_documents(self) -> bool:
+        """Tell whether there is any document, without reading one."""
+        return self._catalog.has_documents()
+
+    def document(self, doc_id: str, version: int | str | None = None) -> Document:
         """Return one document.
 
         Raises:
             BadInput: there is none of this id; the nearest id is named.
         """
-        found = self._catalog.document(doc_id)
+        found = self._catalog.document(doc_id, self._number(version))
         if found is None:
             near = difflib.get_close_matches(doc_id, self._catalog.states(), n=1)
             raise BadInput(
@@ -93,13 +104,46 @@ class Corpus:
             )
         return found
 
-    def passages(self, kind: PassageKind = "document") -> list[Passage]:
+    def passages(
+        self, kind: PassageKind = "document", version: int | str | None = None
+    ) -> list[Passage]:
         """Return the passages of the documents, or the training pairs."""
-        return self._catalog.passages(kind)
+        return self._catalog.passages(kind, self._number(version))
 
     def skipped(self) -> list[Skipped]:
         """Return the files that the last `add` of their folder left out."""
         return self._catalog.skipped()
+
+    def provenance(self, doc_id: str, version: int | str | None = None) -> Provenance:
+        """Return where a document comes from.
+
+        Raises:
+            BadInput: there is none of this id; the nearest id is named.
+        """
+        self.document(doc_id, version)
+        return provenance_of(self._catalog, doc_id, self._number(version))
+
+    def versions(self) -> list[Version]:
+        """Return the versions that are kept, oldest first."""
+        return list_versions(self._catalog)
+
+    def diff(self, before: int | str, after: int | str) -> Diff:
+        """Return what differs between two versions, given as numbers or tags."""
+        catalog = self._catalog
+        return diff(catalog, version_number(catalog, before), version_number(catalog, after))
+
+    def tag(self, name: str, version: int | str) -> None:
+        """Give a version a name, under which it is kept for good."""
+        with self._lock.held(silent):
+            set_tag(self._catalog, name, version_number(self._catalog, version))
+
+    def published_token(self) -> str:
+        """Return the name of the state of the index that belongs to the live version."""
+        return self._catalog.published_token()
+
+    def published(self) -> Published:
+        """Return that state with the check sums of its files."""
+        return self._catalog.published()
 
     def add(
         self,
@@ -109,50 +153,74 @@ class Corpus:
         index: PassageStore,
         on_progress: Progress = silent,
         databases: Sequence[RowSource] = (),
+        *,
+        retry: bool = False,
     ) -> AddReport:
         """Bring the documents under `paths` and of `databases` into the corpus and the index.
 
         A document whose bytes and splitter are unchanged is left alone; one whose file is
         gone from a folder given again is removed. Run it again after an interruption and it
-        does what is missing.
+        does what is missing. With `retry` files that failed are tried before they are due.
 
         Raises:
-            BadInput: nothing readable was found (nothing is changed), or two files claim one id.
+            BadInput: nothing readable was found (nothing is changed), or two files claim one
+                id, or another process is writing.
         """
-        scans = scan(paths, self.folder)
-        before = self._catalog.states()
-        reader = Reader(self.folder.parent, before, splitter)
-        reading = reader.read(scans, on_progress)
-        for database in databases:
-            reader.read_rows(database, reading, on_progress)
-        if not reading.entries and not reading.unchanged:
-            raise _nothing_readable([*paths, *(item.roots[0] for item in databases)], reading)
-        self.settle(embedder, index, on_progress)
-        total = sum(len(entry.passages) for entry in reading.entries)
-        self._store(reading.entries, _Writer(embedder, index, on_progress, total))
-        removed = [name for name in reading.gone if name in self._catalog.states()]
-        self.remove(removed, index)
-        for root, skipped in reading.skipped.items():
-            self._catalog.replace_skipped(root, skipped)
-        index.refresh()
-        ids = [entry.document.id for entry in reading.entries]
-        return AddReport(
-            added=tuple(name for name in ids if name not in before),
-            updated=tuple(name for name in ids if name in before),
-            unchanged=tuple(reading.unchanged),
-            removed=tuple(removed),
-            skipped=tuple(item for items in reading.skipped.values() for item in items),
-            passages=self._catalog.count("document"),
-        )
+        with self._lock.held(on_progress):
+            scans = scan(paths, self.folder)
+            before = self._catalog.states()
+            change = Change(self._catalog, embedder, index, on_progress)
+            past = Past({one.path: one for one in self.skipped()}, self._clock(), retry)
+            reader = Reader(self.folder.parent, before, splitter, change, past)
+            reading = reader.read(scans, on_progress)
+            for database in databases:
+                reader.read_rows(database, reading, on_progress)
+            if not reading.fresh and not reading.unchanged:
+                raise _nothing_readable([*paths, *(item.roots[0] for item in databases)], reading)
+            reader.close(reading)
+            change.finish(Goal((), reading.gone, reading.skipped, "add", reading.cured))
+        return self._report(reading, before)
 
-    def remove(self, doc_ids: Sequence[str], index: PassageStore) -> int:
-        """Remove documents with their passages; return how many there were."""
-        known = self._catalog.states()
-        found = [name for name in dict.fromkeys(doc_ids) if name in known]
-        passages = self._catalog.passage_ids(found)
-        self._catalog.remove(found)
-        index.remove(sorted(passages))
-        return len(found)
+    def remove(
+        self, items: Sequence[Path | str], embedder: Embedder, index: PassageStore
+    ) -> tuple[str, ...]:
+        """Remove documents by id, pattern or path, also of a folder; return their ids.
+
+        A file whose documents were all removed stays out until it is added by its own path.
+
+        Raises:
+            BadInput: an item names no document (nothing is removed).
+        """
+        with self._lock.held(silent):
+            states = self._catalog.states()
+            ids = chosen_documents(items, states, self.folder.parent)
+            skipped = removed_files(ids, states, self.folder.parent, self._catalog.by_root())
+            change = Change(self._catalog, embedder, index, silent)
+            change.finish(Goal(gone=ids, skipped=skipped, reason="remove"))
+        return tuple(ids)
+
+    def rollback(
+        self,
+        version: int | str,
+        embedder: Embedder,
+        index: PassageStore,
+        on_progress: Progress = silent,
+    ) -> Diff | None:
+        """Make a new version that equals an older one; return what changed, None for nothing.
+
+        Files are not touched: the next `add` takes in again what they hold.
+        """
+        with self._lock.held(on_progress):
+            number = version_number(self._catalog, version)
+            rows, gone = plan_rollback(self._catalog, number)
+            change = Change(self._catalog, embedder, index, on_progress)
+            change.revive(rows)
+            made = change.finish(Goal(gone=gone, reason=f"rollback to {number}"))
+        return None if made is None else diff(self._catalog, made - 1, made)
+
+    def verify(self, index: PassageStore, dimension: int) -> list[Problem]:
+        """Compare catalogue and index piece by piece; an empty list is a clean bill."""
+        return verify(self._catalog, index, dimension)
 
     def add_pairs(
         self,
@@ -170,11 +238,8 @@ class Corpus:
         left out otherwise; a question without any answer to show is left out too.
         """
         pairs = list(_pairs(questions, decline))
-        known = {passage.id for passage in self._catalog.passages("pair")}
-        if known != {passage.id for passage in pairs}:
-            self._catalog.replace_pairs(pairs)
-        self.settle(embedder, index, on_progress)
-        index.refresh()
+        with self._lock.held(on_progress):
+            Change(self._catalog, embedder, index, on_progress).put_pairs(pairs)
         return len(pairs)
 
     def settle(
@@ -184,64 +249,26 @@ class Corpus:
 
         A passage's id says what is embedded, so equal ids are equal rows.
         """
-        live = self._catalog.passage_ids()
-        there = index.ids()
-        if live == there:
-            return 0
-        lost = live - there
-        both = (*self._catalog.passages("document"), *self._catalog.passages("pair"))
-        writer = _Writer(embedder, index, on_progress, len(lost))
-        writer.write([item for item in both if item.id in lost])
-        return len(lost) + index.remove(sorted(there - live))
+        with self._lock.held(on_progress):
+            return Change(self._catalog, embedder, index, on_progress).settle()
 
-    def _store(self, entries: Sequence[Entry], writer: _Writer) -> None:
-        """Embed and store entries batch by batch: index, then catalogue, then the old rows."""
-        for batch in _batches(entries):
-            passages = [passage for entry in batch for passage in entry.passages]
-            old = self._catalog.passage_ids([entry.document.id for entry in batch])
-            writer.write(passages)
-            self._catalog.replace(batch)
-            writer.index.remove(sorted(old - {passage.id for passage in passages}))
+    def _number(self, version: int | str | None) -> int | None:
+        return None if version is None else version_number(self._catalog, version)
 
-
-class _Writer:
-    """Embeds passages as shown and writes them to an index, telling how far it is."""
-
-    def __init__(
-        self, embedder: Embedder, index: PassageStore, on_progress: Progress, total: int
-    ) -> None:
-        self.index = index
-        self._embedder = embedder
-        self._tell = on_progress
-        self._total = total
-        self._done = 0
-
-    def write(self, passages: Sequence[Passage]) -> None:
-        """Embed and write, at most `_PASSAGES_AT_ONCE` between two writes."""
-        import numpy as np
-
-        for start in range(0, len(passages), _PASSAGES_AT_ONCE):
-            block = passages[start : start + _PASSAGES_AT_ONCE]
-            vectors = []
-            for at in range(0, len(block), _EMBED_AT_ONCE):
-                shown = [passage.shown for passage in block[at : at + _EMBED_AT_ONCE]]
-                vectors.append(self._embedder.embed(shown, "passage"))
-                self._done += len(shown)
-                self._tell("embed", self._done, self._total, "passages")
-            self.index.write(block, np.concatenate(vectors))
-
-
-def _batches(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        batch.append(entry)
-        size += len(entry.passages)
-        if size >= _PASSAGES_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+    def _report(self, reading: Reading, before: Container[str]) -> AddReport:
+        left = {one for one, _ in reading.renamed}
+        come = {other for _, other in reading.renamed}
+        ids = [name for name in reading.fresh if name not in come]
+        return AddReport(
+            added=tuple(name for name in ids if name not in before),
+            updated=tuple(name for name in ids if name in before),
+            unchanged=tuple(reading.unchanged),
+            removed=tuple(name for name in reading.gone if name not in left),
+            skipped=tuple(item for items in reading.skipped.values() for item in items),
+            passages=self._catalog.count("document"),
+            renamed=tuple(reading.renamed),
+            version=self._catalog.newest(),
+        )
 
 
 def _pairs(questions: Sequence[Question], decline: str) -> Iterator[Passage]:

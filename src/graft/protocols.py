@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from graft.types import (
     Answer,
@@ -37,8 +37,11 @@ __all__ = [
     "Index",
     "Loader",
     "Metric",
+    "PassageStore",
     "Progress",
+    "Published",
     "Reranker",
+    "Served",
     "Splitter",
 ]
 
@@ -94,6 +97,45 @@ class Index(Protocol):
     def drop(self, doc_ids: Sequence[str]) -> int: ...
 
     def count(self) -> int: ...
+
+
+class Published(NamedTuple):
+    """A state of an index: its name there, and size and check sum of its files by path."""
+
+    token: str
+    files: Mapping[str, tuple[int, ...]]
+
+
+class Served(Protocol):
+    """Says which state of an index is to be searched; asked before every search.
+
+    An empty name is whatever the index holds.
+    """
+
+    def published_token(self) -> str: ...
+
+    def published(self) -> Published: ...
+
+
+class PassageStore(Index, Protocol):
+    """An index that a corpus can keep in step.
+
+    Writing goes to its working state; `publish` gives that state a name, under which it can
+    be searched unchanged while later ones are written. Searches take the state that it is
+    told to serve. `ids` sees what any process wrote last, `fetch` returns passages of the
+    working state with their vectors, `publish` is handed the state published before, `tidy`
+    clears away states that nobody needs.
+    """
+
+    def ids(self) -> frozenset[str]: ...
+
+    def fetch(self, passage_ids: Sequence[str]) -> Mapping[str, tuple[Passage, Vectors]]: ...
+
+    def remove(self, passage_ids: Sequence[str]) -> int: ...
+
+    def publish(self, before: Published) -> Published: ...
+
+    def tidy(self) -> None: ...
 
 
 class Reranker(Protocol):

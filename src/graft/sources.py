@@ -6,21 +6,31 @@ not read, unless a path names them itself. What a database is to the corpus is s
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from graft.catalog import Skipped
+import graft
 from graft.errors import BadInput, UnreadableDocument
+from graft.failures import Skipped
 from graft.loaders import loader_for
+from graft.loaders.opening import MAX_FILE_BYTES
 from graft.protocols import Progress
 from graft.types import Document
 
-__all__ = ["MAX_FILE_BYTES", "Candidate", "RowSource", "Scan", "scan"]
-
-MAX_FILE_BYTES = 100_000_000
+__all__ = [
+    "MAX_FILE_BYTES",
+    "Candidate",
+    "RowSource",
+    "Scan",
+    "loader_version",
+    "scan",
+    "version_for",
+]
 
 
 class Candidate(NamedTuple):
@@ -79,6 +89,26 @@ def scan(paths: Sequence[Path], state_folder: Path) -> list[Scan]:
             _sort(file, found)
         scans.append(found)
     return scans
+
+
+@cache
+def loader_version(loader: str) -> str:
+    """Return the version of a loader: its own `LOADER_VERSION`, else that of Graft."""
+    module = f"graft.loaders.{loader}"
+    try:
+        own = getattr(importlib.import_module(module), "LOADER_VERSION", "")
+    except ImportError:
+        own = ""
+    return f"{loader} {own}" if own else f"graft {graft.__version__}"
+
+
+def version_for(path: Path) -> str:
+    """Return the version of the loader that a file's name asks for."""
+    try:
+        module = type(loader_for(path)).__module__
+    except UnreadableDocument:
+        return ""
+    return loader_version(module.rpartition(".")[2])
 
 
 def _walk(found: Scan, state_folder: Path) -> Iterator[Path]:

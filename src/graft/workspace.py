@@ -19,12 +19,9 @@ from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
+from graft.changing import Changing
 from graft.comparing import Comparing
-from graft.config import (
-    Config,
-    Effort,
-    read_config,
-)
+from graft.config import Config, Effort, read_config
 from graft.corpus import AddReport, Corpus, silent
 from graft.creating import CONFIG_NAME, make_workspace
 from graft.doctor import Check, examine, next_action
@@ -121,8 +118,13 @@ class Workspace:
         """Return the index of passages and training pairs."""
         from graft.index.lancedb import LanceIndex
 
-        embedder = self.assembly.embedder
-        return LanceIndex(self.state / "index", embedder.dimension, embedder.identity)
+        one = self.assembly.embedder
+        return LanceIndex(self.state / "index", one.dimension, one.identity, serves=self.corpus)
+
+    @cached_property
+    def changes(self) -> Changing:
+        """Return versions, removal and verification."""
+        return Changing(self.corpus, self.assembly, lambda: self.index)
 
     @cached_property
     def _times(self) -> BuildTimes:
@@ -132,11 +134,17 @@ class Workspace:
     def _preparing(self) -> Preparing:
         return Preparing(self.assembly, self.corpus, self.index, self._times)
 
-    def add(self, paths: Sequence[Path | str], on_progress: Progress | None = None) -> AddReport:
+    def add(
+        self,
+        paths: Sequence[Path | str],
+        on_progress: Progress | None = None,
+        *,
+        retry: bool = False,
+    ) -> AddReport:
         """Read documents, cut them into passages and index them; unchanged ones cost nothing.
 
         A path is a file or folder; a string may also be the address of a database or name a
-        source of `graft.toml`.
+        source of `graft.toml`. With `retry` files that failed are tried before they are due.
         """
         from graft.models.resolve import resolve_model
         from graft.splitters.semantic import SemanticSplitter
@@ -160,6 +168,7 @@ class Workspace:
             self.index,
             on_progress or silent,
             given.databases,
+            retry=retry,
         )
         if report.added or report.updated:
             self._times.add(time.monotonic() - started)
@@ -227,7 +236,7 @@ class Workspace:
         for name in (*ARMS, *reference_names(self.config), *CONTROLS):
             has_model = name not in TUNED or TUNED[name] in adapters
             reads = self.assembly.reads_index(name)
-            has_index = not reads or bool(self.corpus.documents())
+            has_index = not reads or self.corpus.has_documents()
             if has_model and has_index:
                 names.append(name)
         return names
@@ -347,7 +356,7 @@ class Workspace:
             split: len(questions.by_split(split)) if questions else 0
             for split in ("train", "dev", "test")
         }
-        documents = len(list(self.corpus.documents()))
+        documents = len(self.corpus.documents())
         newest = self.results.newest()
         return {
             "schema": 1,
@@ -368,7 +377,7 @@ class Workspace:
         return examine(self.config, self.root, self.state)
 
     def _need_documents(self) -> None:
-        if not bool(self.corpus.documents()):
+        if not self.corpus.has_documents():
             raise BadInput(
                 "there are no documents yet",
                 where=str(self.root),

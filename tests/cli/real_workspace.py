@@ -93,7 +93,7 @@ def kept(root: Path) -> dict[str, Any]:
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_file() and not name.startswith(
-            (".graft/logs/", ".graft/index/", ".graft/catalog.sqlite")
+            (".graft/logs/", ".graft/index/", ".graft/catalog.sqlite", ".graft/writer.lock")
         ):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     found["catalogue"] = sorted(map(str, catalogue(root)))
@@ -101,20 +101,27 @@ def kept(root: Path) -> dict[str, Any]:
     return found
 
 
+# Decided by a clock, by the file system, by the order of work, or by LanceDB.
+NOT_CONTENT = {
+    *("added", "created", "last_attempt", "next_attempt", "signature", "modified"),
+    *("row", "document"),
+}
+
+
 def catalogue(root: Path) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of the catalogue without the time of their writing."""
+    """Yield the rows of the catalogue without what is no content."""
     path = root / ".graft" / "catalog.sqlite"
     if not path.exists():
         return
     store = sqlite3.connect(path)
     tables = [row[0] for row in store.execute("SELECT name FROM sqlite_master WHERE type='table'")]
-    for table in sorted(tables):
+    for table in sorted({*tables} - {"published", "meta"}):
         cursor = store.execute(f"SELECT * FROM {table}")
         names = [column[0] for column in cursor.description]
         for row in cursor:
             yield (
                 table,
-                *(value for name, value in zip(names, row, strict=True) if name != "added"),
+                *(value for name, value in zip(names, row, strict=True) if name not in NOT_CONTENT),
             )
     store.close()
 

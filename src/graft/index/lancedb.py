@@ -2,8 +2,9 @@
 
 Vectors are searched exactly in memory up to `exact_limit` passages (8 ms at 50,000 of 384
 dimensions) and with HNSW above. Words are searched by Lance's own inverted index, which is
-brought up to date before the first search after a write. A reader in another process sees
-what was written within a few seconds.
+brought up to date before the first search after a write. Where it is told which state to
+serve, searches go to that version of the table and no later one, whatever is being written;
+otherwise a reader in another process sees what was written within a few seconds.
 """
 
 from __future__ import annotations
@@ -12,12 +13,24 @@ import datetime
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput, NoSpaceLeft
 from graft.index.exact import ExactTable, check_identity, check_shape, is_allowed, stable_key
+from graft.index.lance_rows import (
+    COLUMNS,
+    Lookup,
+    matrix_of,
+    passages_of,
+    quoted,
+    rows_of,
+    schema_of,
+)
+from graft.index.states import NOTHING, check_files, sums_of, unknown_state
+from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
 
 if TYPE_CHECKING:
@@ -29,13 +42,14 @@ __all__ = ["LanceIndex"]
 SCHEMA = 1
 TABLE = "passages"
 EXACT_LIMIT = 50_000
-_COLUMNS = (
-    *("id", "doc_id", "position", "start", "end", "heading_path", "page", "kind"),
-    *("pair_id", "answer", "shown"),
-)
 _SEEN_AFTER = datetime.timedelta(seconds=3)
-_KEPT_VERSIONS = datetime.timedelta(hours=1)
+# A reader goes over to a newer state with its next search, so it needs an older one for seconds.
+_KEPT_VERSIONS = datetime.timedelta(minutes=5)
+_ALL_VERSIONS = datetime.timedelta(days=36_500)
+_MOST_VERSIONS = 24
 _IDS_AT_ONCE = 500
+# Asked for more than these, the whole table is held until the state is published.
+_FEW_IDS = 50
 _MOST_QUERY_WORDS = 64
 # Hits are read in excess, so that filters and ties at the edge still leave `k` in order.
 _EXCESS = 50
@@ -46,9 +60,15 @@ class LanceIndex:
     """Passages of one embedder in a folder."""
 
     def __init__(
-        self, folder: Path, dimension: int, identity: str, *, exact_limit: int = EXACT_LIMIT
+        self,
+        folder: Path,
+        dimension: int,
+        identity: str,
+        *,
+        exact_limit: int = EXACT_LIMIT,
+        serves: Served | None = None,
     ) -> None:
-        """Open the folder's table or make an empty one.
+        """Open the folder's table or make an empty one; `serves` says what is searched.
 
         Raises:
             FingerprintMismatch: the table's vectors are of another embedder.
@@ -59,6 +79,11 @@ class LanceIndex:
         self._limit = exact_limit
         self._exact: ExactTable | None = None
         self._seen_version = -1
+        self._serves = serves
+        self._state = ""
+        self._good: set[str] = set()
+        self._pinned: Any = None
+        self._lookup: Lookup | None = None
         self._table = self._open(identity)
 
     @property
@@ -76,7 +101,8 @@ class LanceIndex:
         if not passages:
             return
         last = {passage.id: row for row, passage in enumerate(passages)}
-        rows = self._rows([passages[row] for row in last.values()], vectors[list(last.values())])
+        kept = [passages[row] for row in last.values()]
+        rows = rows_of(kept, vectors[list(last.values())], self._dimension)
         merge = self._table.merge_insert("id")
         try:
             merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
@@ -84,12 +110,31 @@ class LanceIndex:
             self._raise_no_space(error)
             raise
         self._seen_version = -1
+        if self._lookup is not None:
+            self._lookup.forget(last)
 
     def search(
         self, text: str, vector: NDArray[np.float32], k: int, where: Where
     ) -> Mapping[str, Sequence[Hit]]:
-        """Return the best `k` allowed passages of each channel."""
-        self.refresh()
+        """Return the best `k` allowed passages of each channel.
+
+        Raises:
+            BadInput: the state to serve is not there, or is damaged.
+        """
+        state = self._follow()
+        try:
+            return self._search(text, vector, k, where)
+        except (OSError, RuntimeError):
+            # The version may have been cleared away meanwhile: then another one is live.
+            if self._follow() == state:
+                raise
+            return self._search(text, vector, k, where)
+
+    def _search(
+        self, text: str, vector: NDArray[np.float32], k: int, where: Where
+    ) -> Mapping[str, Sequence[Hit]]:
+        if self._state == NOTHING:
+            return {"dense": [], "text": []}
         exact = self._exact
         if k < 1 or (exact is not None and not exact.kinds & where.kinds):
             return {"dense": [], "text": []}
@@ -109,38 +154,146 @@ class LanceIndex:
         return int(self._table.count_rows())
 
     def ids(self) -> frozenset[str]:
-        """Return the ids of all passages."""
+        """Return the ids of all passages, whoever wrote them last.
+
+        Raises:
+            BadInput: a file of the state that is served is damaged.
+        """
+        self._table.checkout_latest()
+        self._lookup = None
+        if self._serves:
+            published = self._serves.published()
+            if published.token.rpartition(":")[0] == self._name:
+                self._good = check_files(self._place, published.files, self._good)
         found = self._table.search().select(["id"]).limit(max(1, self.count())).to_arrow()
         return frozenset(found.column("id").to_pylist())
 
     def all_passages(self) -> list[Passage]:
-        """Return all passages in a fixed order."""
-        self.refresh()
+        """Return all passages that are searched, in a fixed order."""
+        if self._follow() == NOTHING:
+            return []
         if self._exact:
             return list(self._exact.passages)
-        found = self._table.search().select(list(_COLUMNS)).limit(max(1, self.count())).to_arrow()
-        return sorted(_passages(found), key=stable_key)
+        table = self._searched
+        found = table.search().select(list(COLUMNS)).limit(max(1, table.count_rows())).to_arrow()
+        return sorted(passages_of(found), key=stable_key)
+
+    def fetch(
+        self, passage_ids: Sequence[str]
+    ) -> Mapping[str, tuple[Passage, NDArray[np.float32]]]:
+        """Return passages of the working state with their vectors, those that are there."""
+        found: dict[str, tuple[Passage, NDArray[np.float32]]] = {}
+        if self._lookup is None and len(passage_ids) > _FEW_IDS and self.count() <= self._limit:
+            self._lookup = Lookup(self._table.to_arrow(), self._dimension)
+        if self._lookup is not None:
+            found = self._lookup.fetch(passage_ids)
+        left = [name for name in passage_ids if name not in found]
+        for at in range(0, len(left), _IDS_AT_ONCE):
+            some = left[at : at + _IDS_AT_ONCE]
+            names = ", ".join(quoted(name) for name in some)
+            search = self._table.search().where(f"id IN ({names})").limit(len(some))
+            rows = search.select([*COLUMNS, "vector"]).to_arrow()
+            for passage, vector in zip(
+                passages_of(rows), matrix_of(rows, self._dimension), strict=True
+            ):
+                found[passage.id] = (passage, vector)
+        return found
+
+    def publish(self, before: Published) -> Published:
+        """Name the working state, brought up to date; files of the state before are not summed.
+
+        Raises:
+            NoSpaceLeft: the disk is full; what is served stands as it was.
+        """
+        self._lookup = None
+        try:
+            self._index_all()
+            name = self._name
+            known = before.files if before.token.rpartition(":")[0] == name else {}
+            return Published(f"{name}:{self._table.version}", sums_of(self._place, known))
+        except (OSError, RuntimeError) as error:
+            self._raise_no_space(error)
+            raise
+
+    def tidy(self) -> None:
+        """Clear away versions of the table that are minutes old, where there are many."""
+        if len(self._table.list_versions()) > _MOST_VERSIONS:
+            self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
+
+    @property
+    def _place(self) -> Path:
+        return self._folder / f"{TABLE}.lance"
+
+    @property
+    def _name(self) -> str:
+        """Return what this table was called when it was made, so that no other is taken for it."""
+        head = json.loads((self._table.schema.metadata or {}).get(b"graft", b"{}"))
+        return str(head.get("name", ""))
+
+    @property
+    def _searched(self) -> Any:  # noqa: ANN401 - a table of an untyped library
+        return self._table if self._pinned is None else self._pinned
+
+    def _follow(self) -> str:
+        """Go over to the state that is to be served now; return its name."""
+        state = self._serves.published_token() if self._serves else ""
+        if not state:
+            self._pinned = None
+            self._state = ""
+            self.refresh()
+        elif state != self._state:
+            self._pin(state)
+        return state
+
+    def _pin(self, state: str) -> None:
+        """Open one version of the table beside the working one and check its files.
+
+        Raises:
+            BadInput: there is no such version, or it is damaged.
+        """
+        import lancedb
+
+        if state == NOTHING:
+            self._state, self._exact = state, None
+            return
+        name, _, version = state.rpartition(":")
+        if name != self._name or self._serves is None:
+            raise unknown_state(self._folder)
+        published = self._serves.published()
+        try:
+            table = lancedb.connect(str(self._folder)).open_table(TABLE)
+            table.checkout(int(version))
+            rows = table.count_rows()
+            if rows <= self._limit and published.token == state:
+                self._good = check_files(self._place, published.files, self._good)
+            exact = self._exact_of(table) if rows <= self._limit else None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise unknown_state(self._folder, str(error)) from error
+        self._pinned, self._exact, self._state = table, exact, state
+        self._seen_version = -1
 
     def refresh(self) -> None:
         """Bring the full text index, the vector index and the memory up to the table."""
         if self._table.version == self._seen_version:
             return
-        rows = self.count()
-        if rows > self._limit:
-            self._exact = None
-            if "vector_idx" not in {item.name for item in self._table.list_indices()}:
-                from lancedb.index import HnswSq
+        self._index_all()
+        self._seen_version = self._table.version
+        self._exact = self._exact_of(self._table) if self.count() <= self._limit else None
 
-                self._table.create_index("vector", config=HnswSq(distance_type="dot"))
+    def _index_all(self) -> None:
+        """Bring the full text index and the vector index up to the table; no version goes."""
+        indices = {item.name for item in self._table.list_indices()}
+        if self.count() > self._limit and "vector_idx" not in indices:
+            from lancedb.index import HnswSq
+
+            self._table.create_index("vector", config=HnswSq(distance_type="dot"))
         stats = self._table.index_stats("shown_idx")
         if stats and stats.num_unindexed_rows:
-            self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
-        self._seen_version = self._table.version
-        if rows <= self._limit:
-            found = self._table.to_arrow()
-            flat = found.column("vector").combine_chunks().flatten()
-            matrix = flat.to_numpy(zero_copy_only=False).reshape(-1, self._dimension)
-            self._exact = ExactTable(_passages(found), matrix)
+            self._table.optimize(cleanup_older_than=_ALL_VERSIONS)
+
+    def _exact_of(self, table: Any) -> ExactTable:  # noqa: ANN401
+        found = table.to_arrow()
+        return ExactTable(passages_of(found), matrix_of(found, self._dimension))
 
     def _open(self, identity: str) -> Any:  # noqa: ANN401 - a table of an untyped library
         import lancedb
@@ -148,14 +301,16 @@ class LanceIndex:
 
         try:
             store = lancedb.connect(str(self._folder), read_consistency_interval=_SEEN_AFTER)
-            place = self._folder / f"{TABLE}.lance"
+            place = self._place
             if any((place / part).exists() for part in ("_versions", "data", "_indices")):
                 table = store.open_table(TABLE)
                 stored = json.loads((table.schema.metadata or {}).get(b"graft", b"{}"))
                 check_identity(stored, identity, self._dimension, SCHEMA, self._folder)
                 return table
             shutil.rmtree(place, ignore_errors=True)  # half made: no version was ever written
-            table = store.create_table(TABLE, schema=self._schema(identity))
+            head = {"schema": SCHEMA, "identity": identity, "dimension": self._dimension}
+            head["name"] = uuid.uuid4().hex[:16]
+            table = store.create_table(TABLE, schema=schema_of(self._dimension, head))
             table.create_index("shown", config=FTS(with_position=False, language="English"))
             return table
         except (OSError, RuntimeError, ValueError) as error:
@@ -167,43 +322,15 @@ class LanceIndex:
                 next_step=f"remove {self._folder} and run graft add again; it is built anew",
             ) from error
 
-    def _schema(self, identity: str = "") -> Any:  # noqa: ANN401 - a schema of an untyped library
-        """Return the table's schema; `shown` holds heading path and text once for both."""
-        import pyarrow as pa
-
-        types = {
-            "position": pa.int32(),
-            "start": pa.int64(),
-            "end": pa.int64(),
-            "heading_path": pa.list_(pa.string()),
-            "page": pa.int32(),
-        }
-        head = {"schema": SCHEMA, "identity": identity, "dimension": self._dimension}
-        columns = [(name, types.get(name, pa.string())) for name in _COLUMNS]
-        columns.append(("vector", pa.list_(pa.float32(), self._dimension)))
-        return pa.schema(columns, metadata={"graft": json.dumps(head)})
-
-    def _rows(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> Any:  # noqa: ANN401
-        import numpy as np
-        import pyarrow as pa
-
-        schema = self._schema()
-        columns = [
-            pa.array([getattr(passage, name) for passage in passages], schema.field(name).type)
-            for name in _COLUMNS
-        ]
-        flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-        columns.append(pa.FixedSizeListArray.from_arrays(flat, self._dimension))
-        return pa.Table.from_arrays(columns, schema=schema)
-
     def _delete(self, column: str, values: Sequence[str]) -> int:
         names = list(dict.fromkeys(values))
         gone = 0
         for at in range(0, len(names), _IDS_AT_ONCE):
-            quoted = ", ".join(_quoted(name) for name in names[at : at + _IDS_AT_ONCE])
+            some = ", ".join(quoted(name) for name in names[at : at + _IDS_AT_ONCE])
             before = self.count()
-            self._table.delete(f"{column} IN ({quoted})")
+            self._table.delete(f"{column} IN ({some})")
             gone += before - self.count()
+        self._lookup = None
         self._seen_version = -1
         return gone
 
@@ -215,22 +342,22 @@ class LanceIndex:
         from lancedb.query import MatchQuery
 
         query = MatchQuery(" ".join(list(words)[:_MOST_QUERY_WORDS]), "shown")
-        search = self._table.search(query, query_type="fts")
+        search = self._searched.search(query, query_type="fts")
         return self._most(search, "_score", -1, k, where)
 
     def _by_graph(self, vector: NDArray[np.float32], k: int, where: Where) -> list[Hit]:
         import numpy as np
 
         plain = np.asarray(vector, dtype=np.float32).reshape(-1)
-        search = self._table.search(plain, vector_column_name="vector", query_type="vector")
+        search = self._searched.search(plain, vector_column_name="vector", query_type="vector")
         return self._most(search.distance_type("dot").refine_factor(2), "_distance", 1, k, where)
 
     def _most(self, search: Any, score: str, sign: int, k: int, where: Where) -> list[Hit]:  # noqa: ANN401
         """Read ever more hits until `k` of them are allowed or there are no more."""
-        kinds = ", ".join(_quoted(kind) for kind in sorted(where.kinds))
+        kinds = ", ".join(quoted(kind) for kind in sorted(where.kinds))
         if not kinds:
             return []
-        columns = ["id"] if self._exact else list(_COLUMNS)
+        columns = ["id"] if self._exact else list(COLUMNS)
         search = search.where(f"kind IN ({kinds})", prefilter=True).select([*columns, score])
         limit = k + _EXCESS
         while True:
@@ -253,7 +380,7 @@ class LanceIndex:
     def _found(self, rows: Any) -> Sequence[Passage | None]:  # noqa: ANN401
         """Return the passages of rows, from memory where they are there (None: just deleted)."""
         if self._exact is None:
-            return _passages(rows)
+            return passages_of(rows)
         table = self._exact
         at = (table.row_of.get(name) for name in rows.column("id").to_pylist())
         return [None if row is None else table.passages[row] for row in at]
@@ -266,23 +393,3 @@ class LanceIndex:
                 why=str(error).split("\n", 1)[0],
                 next_step="free some space and run the same command again; it continues",
             ) from error
-
-
-def _passages(rows: Any) -> list[Passage]:  # noqa: ANN401 - a table of an untyped library
-    """Read passages back; the text is what follows the heading path in `shown`."""
-    passages = []
-    for item in rows.select(list(_COLUMNS)).to_pylist():
-        path = tuple(item["heading_path"] or ())
-        shown = item.pop("shown")
-        item["heading_path"] = path
-        passages.append(Passage(text=shown[len(" > ".join(path)) + 1 :] if path else shown, **item))
-    return passages
-
-
-def _quoted(value: str) -> str:
-    """Return a SQL string.
-
-    >>> _quoted("O'Hara")
-    "'O''Hara'"
-    """
-    return "'" + value.replace("'", "''") + "'"

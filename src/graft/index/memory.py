@@ -12,14 +12,17 @@ import math
 import os
 import re
 import unicodedata
+import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graft.errors import BadInput
 from graft.index.exact import ExactTable, check_identity, check_shape
+from graft.index.states import NOTHING, unknown_state
+from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
 
 if TYPE_CHECKING:
@@ -28,17 +31,27 @@ if TYPE_CHECKING:
 
 __all__ = ["MemoryIndex"]
 
-SCHEMA = 1
+SCHEMA = 2
+_KEPT_STATES = 3
 # Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", the usual constants.
 _K1 = 1.2
 _B = 0.75
+
+_Rows: TypeAlias = "dict[str, tuple[Passage, NDArray[np.float32]]]"
 
 
 class MemoryIndex:
     """Passages, vectors and word counts of a small corpus."""
 
-    def __init__(self, dimension: int, identity: str = "", folder: Path | None = None) -> None:
-        """Start empty, or with what the folder holds.
+    def __init__(
+        self,
+        dimension: int,
+        identity: str = "",
+        folder: Path | None = None,
+        *,
+        serves: Served | None = None,
+    ) -> None:
+        """Start empty, or with what the folder holds; `serves` says which state is searched.
 
         Raises:
             FingerprintMismatch: the folder was written for another embedder.
@@ -46,7 +59,10 @@ class MemoryIndex:
         self._dimension = dimension
         self._identity = identity
         self._file = folder / "memory.npz" if folder else None
-        self._rows: dict[str, tuple[Passage, NDArray[np.float32]]] = {}
+        self._rows: _Rows = {}
+        self._states: dict[str, _Rows] = {}
+        self._serves = serves
+        self._state = ""
         self._table: ExactTable | None = None
         self._words: list[Counter[str]] = []
         if self._file and self._file.exists():
@@ -55,6 +71,7 @@ class MemoryIndex:
     def write(self, passages: Sequence[Passage], vectors: NDArray[np.float32]) -> None:
         """Add passages with their vectors; an id that is there is replaced."""
         check_shape(passages, vectors, self._dimension)
+        self._rows = dict(self._rows)
         for passage, vector in zip(passages, vectors, strict=True):
             self._rows[passage.id] = (passage, vector)
         self._changed()
@@ -80,11 +97,32 @@ class MemoryIndex:
     def remove(self, passage_ids: Sequence[str]) -> int:
         """Remove passages by id; return how many were there."""
         found = [name for name in dict.fromkeys(passage_ids) if name in self._rows]
-        for name in found:
-            del self._rows[name]
         if found:
+            gone = set(found)
+            self._rows = {name: row for name, row in self._rows.items() if name not in gone}
             self._changed()
         return len(found)
+
+    def fetch(
+        self, passage_ids: Sequence[str]
+    ) -> Mapping[str, tuple[Passage, NDArray[np.float32]]]:
+        """Return passages with their vectors, those that are there."""
+        return {name: self._rows[name] for name in passage_ids if name in self._rows}
+
+    def publish(self, before: Published) -> Published:
+        """Name what is held now; the file has its own check sums, so there are none beside."""
+        newest = next(reversed(self._states), "")
+        if not newest or self._states[newest] is not self._rows:
+            newest = uuid.uuid4().hex[:16]
+            self._states[newest] = self._rows
+            if self._file:
+                self._save(self._file)
+        return Published(newest, {})
+
+    def tidy(self) -> None:
+        """Forget all states but the newest; whoever serves an older one has it until then."""
+        for name in list(self._states)[:-_KEPT_STATES]:
+            del self._states[name]
 
     def count(self) -> int:
         """Return the number of passages."""
@@ -102,13 +140,28 @@ class MemoryIndex:
         """Put the passages into their order now; a search would do it otherwise."""
         self._ready()
 
+    def _served(self) -> _Rows:
+        """Return the rows that are searched: those of the state to serve."""
+        state = self._serves.published_token() if self._serves else ""
+        if state != self._state:
+            self._table = None
+        self._state = state
+        if state in ("", NOTHING):
+            return {} if state else self._rows
+        if state not in self._states and self._file and self._file.exists():
+            self._load(self._file)
+        if state not in self._states:
+            raise unknown_state(self._file or Path("memory"))
+        return self._states[state]
+
     def _ready(self) -> ExactTable:
         import numpy as np
 
+        rows = self._served()
         if self._table is None:
-            vectors = [vector for _, vector in self._rows.values()]
+            vectors = [vector for _, vector in rows.values()]
             matrix = np.array(vectors, dtype=np.float32).reshape(-1, self._dimension)
-            self._table = ExactTable([passage for passage, _ in self._rows.values()], matrix)
+            self._table = ExactTable([passage for passage, _ in rows.values()], matrix)
             self._words = [Counter(_terms(item.shown)) for item in self._table.passages]
         return self._table
 
@@ -134,12 +187,19 @@ class MemoryIndex:
             self._save(self._file)
 
     def _save(self, file: Path) -> None:
+        """Write every row once, and for each state which rows it has."""
         import numpy as np
 
-        table = self._ready()
+        unique: dict[int, tuple[Passage, NDArray[np.float32]]] = {}
+        states = {"": self._rows, **self._states}
+        for held in states.values():
+            unique.update((id(row), row) for row in held.values())
+        place = {name: number for number, name in enumerate(unique)}
         head = {"schema": SCHEMA, "identity": self._identity, "dimension": self._dimension}
-        passages = [dataclasses.asdict(passage) for passage in table.passages]
-        text = json.dumps({**head, "passages": passages}, ensure_ascii=False)
+        passages = [dataclasses.asdict(passage) for passage, _ in unique.values()]
+        numbers = {name: [place[id(row)] for row in held.values()] for name, held in states.items()}
+        text = json.dumps({**head, "passages": passages, "states": numbers}, ensure_ascii=False)
+        vectors = np.array([vector for _, vector in unique.values()], dtype=np.float32)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
@@ -147,7 +207,7 @@ class MemoryIndex:
                 np.savez(
                     stream,
                     passages=np.frombuffer(text.encode(), dtype=np.uint8),
-                    vectors=table.vectors,
+                    vectors=vectors.reshape(-1, self._dimension),
                 )
             os.replace(draft, file)
         finally:
@@ -168,9 +228,21 @@ class MemoryIndex:
                 next_step=f"remove {file} and run graft add again; it is built anew",
             ) from error
         check_identity(data, self._identity, self._dimension, SCHEMA, file)
-        for item, vector in zip(data["passages"], vectors, strict=True):
-            passage = Passage(**{**item, "heading_path": tuple(item["heading_path"])})
-            self._rows[passage.id] = (passage, vector)
+        rows = [
+            (Passage(**{**item, "heading_path": tuple(item["heading_path"])}), vector)
+            for item, vector in zip(data["passages"], vectors, strict=True)
+        ]
+        states = data.get("states", {"": range(len(rows))})
+        held = {name: {rows[at][0].id: rows[at] for at in of} for name, of in states.items()}
+        self._rows = held.pop("")
+        self._states = held
+        newest = next(reversed(held), "")
+        if newest and _same(held[newest], self._rows):
+            self._states[newest] = self._rows
+
+
+def _same(one: _Rows, other: _Rows) -> bool:
+    return one.keys() == other.keys() and all(one[name] is other[name] for name in one)
 
 
 def _terms(text: str) -> list[str]:

@@ -1,19 +1,20 @@
-"""The family of loaders: one file a format, found by the file's extension.
+"""The family of loaders: one file a format, found by the file's extension and its first bytes.
 
 Only the module that is needed is imported, so that knowing the extensions costs nothing. The
-corpus asks `loader_for` and never names a loader.
+corpus asks `loader_for` and `loader_of` and never names a loader.
 """
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from graft.errors import UnreadableDocument
+from graft.loaders.sniffing import kind_of
 from graft.protocols import Loader
 
-__all__ = ["known_extensions", "loader_for"]
+__all__ = ["Chosen", "known_extensions", "loader_for", "loader_of"]
 
 _LOADERS = {
     ("graft.loaders.markdown", "MarkdownLoader"): (".md", ".markdown"),
@@ -22,7 +23,34 @@ _LOADERS = {
     ("graft.loaders.pdf", "PdfLoader"): (".pdf",),
     ("graft.loaders.docx", "DocxLoader"): (".docx", ".docm"),
     ("graft.loaders.pptx", "PptxLoader"): (".pptx", ".pptm"),
+    ("graft.loaders.odf", "OdfLoader"): (".odt", ".ods", ".odp"),
+    ("graft.loaders.epub", "EpubLoader"): (".epub",),
+    ("graft.loaders.mail", "MailLoader"): (".eml", ".mbox"),
+    ("graft.loaders.msg", "MsgLoader"): (".msg",),
+    ("graft.loaders.xml", "XmlLoader"): (".xml", ".nxml", ".jats"),
+    ("graft.loaders.notebook", "NotebookLoader"): (".ipynb",),
+    ("graft.loaders.code", "CodeLoader"): (
+        *(".py", ".pyi", ".js", ".mjs", ".jsx", ".ts", ".tsx", ".java", ".go", ".rs", ".php"),
+        *(".swift", ".kt", ".kts", ".scala", ".cs", ".c", ".h", ".cc", ".cpp", ".hpp", ".rb"),
+        *(".pl", ".pm", ".sh", ".bash", ".sql", ".r", ".lua", ".toml", ".ini", ".cfg", ".yaml"),
+        *(".yml", ".css"),
+    ),
+    ("graft.loaders.xlsx", "XlsxLoader"): (".xlsx", ".xlsm"),
+    ("graft.loaders.csv", "CsvLoader"): (".csv", ".tsv", ".psv"),
+    ("graft.loaders.json", "JsonLoader"): (".json", ".jsonl", ".ndjson"),
 }
+_READS_SCANS = ("graft.loaders.pdf", "PdfLoader")
+# Under these names a page is a page saved wrongly; elsewhere (.xml, .php) it may be meant so.
+_TEXT_NAMES = (".txt", ".text", ".md", ".markdown", ".csv", ".tsv", ".rtf")
+_OFFICE_NAMES = (".doc", ".docx", ".docm", ".xls", ".xlsx", ".xlsm", ".ppt", ".pptx", ".pptm")
+_PAGE_SAVED_AS = (*_TEXT_NAMES, *_OFFICE_NAMES, ".pdf", ".odt", ".ods", ".odp", ".epub")
+
+
+class Chosen(NamedTuple):
+    """The loader of a file; `note` says so where its name promises another format."""
+
+    loader: Loader
+    note: str = ""
 
 
 def known_extensions() -> tuple[str, ...]:
@@ -40,12 +68,53 @@ def loader_for(path: Path) -> Loader:
     Raises:
         UnreadableDocument: no loader knows the extension.
     """
+    entry = _entry(path.suffix.lower())
+    if entry is None:
+        raise _unknown(path)
+    return _made(entry)
+
+
+def loader_of(path: Path, data: bytes, *, ocr: bool = False) -> Chosen:
+    """Return the loader of a file by its bytes where they are sure, else by its extension.
+
+    With `ocr` pictures of text are read where the loader can.
+
+    Raises:
+        UnreadableDocument: no loader knows the extension, or the format that it really has.
+    """
+    suffix = path.suffix.lower()
+    own = _entry(suffix)
+    if own is None:
+        raise _unknown(path)
+    kind = kind_of(data)
+    real = _entry(kind.extension) if kind else own
+    is_page = kind is not None and kind.extension == ".html"
+    if kind is None or real == own or (is_page and suffix not in _PAGE_SAVED_AS):
+        return Chosen(_made(own, ocr))
+    if real is None:
+        raise UnreadableDocument(
+            f"the file is {kind.name}, not what {suffix} says",
+            where=str(path),
+            why=f"its bytes are those of {kind.name}, and there is no loader for {kind.extension}",
+            next_step="unpack or convert it, give it its right extension and add it again",
+        )
+    return Chosen(_made(real, ocr), f"named {suffix}, but is {kind.name}: read as {kind.extension}")
+
+
+def _entry(extension: str) -> tuple[str, str] | None:
+    return next((entry for entry, known in _LOADERS.items() if extension in known), None)
+
+
+def _made(entry: tuple[str, str], ocr: bool = False) -> Loader:
+    module, name = entry
+    options = {"ocr": True} if ocr and entry == _READS_SCANS else {}
+    return cast(Loader, getattr(importlib.import_module(module), name)(**options))
+
+
+def _unknown(path: Path) -> UnreadableDocument:
     extension = path.suffix.lower()
-    for (module, name), extensions in _LOADERS.items():
-        if extension in extensions:
-            return cast(Loader, getattr(importlib.import_module(module), name)())
     known = " ".join(known_extensions())
-    raise UnreadableDocument(
+    return UnreadableDocument(
         f"no loader for {extension}" if extension else "no loader for a file without extension",
         where=str(path),
         why="its extension says nothing of a known format",

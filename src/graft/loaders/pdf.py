@@ -1,25 +1,32 @@
-"""PDF: the text layer in reading order, one section a page, lines joined into paragraphs.
+"""PDF: the text that its pages show, in reading order, one section a page.
 
-Words cut by a hyphen at the end of a line are whole again, lines that stand at the top or
-bottom of most pages are left out and counted. Pictures of text are not read: a PDF without
-any text is refused with the reason.
+Lines are joined into paragraphs, words cut by a hyphen at the end of a line are whole again,
+lines that stand at the top or bottom of most pages are left out and counted. Hidden text is
+left out, the values of a form are lines of their own. Pages that are pictures of text are
+named, and read where OCR is on; a PDF without any text is refused with the reason.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from graft.errors import UnreadableDocument
+from graft.loaders.ocr import is_installed, read_picture
+from graft.loaders.pdf_fields import fields_of
+from graft.loaders.pdf_hidden import drop_hidden
+from graft.loaders.pdf_hidden import has_picture as has_picture_on
+from graft.loaders.pdf_lines import CELL, lines_of
 from graft.loaders.text import read_bytes, title_from_name
 from graft.types import Document, Section
 
 if TYPE_CHECKING:
-    from pypdfium2 import PdfDocument
+    from pypdfium2 import PdfDocument, PdfPage
 
 __all__ = ["PdfLoader"]
 
@@ -39,37 +46,40 @@ _COVER_LENGTH = 120
 _COVER_LINES = 4
 _FURNITURE_PAGES = 3
 _FURNITURE_SHARE = 0.6
+_PAGES_NAMED = 8
+_OCR_DOTS = 200  # an inch: what scanners use, and more made no word better
+_OCR_PIXELS = 25_000_000
 
 
 class PdfLoader:
-    """Reads the text layer of PDF files."""
+    """Reads the text layer of PDF files; with `ocr` also pages that are pictures of text."""
 
     extensions: tuple[str, ...] = (".pdf",)
+
+    def __init__(self, *, ocr: bool = False) -> None:
+        self._ocr = ocr
 
     def load(self, source: Path, doc_id: str) -> Iterator[Document]:
         """Yield the one document of the file.
 
         Raises:
-            UnreadableDocument: encrypted, broken, or scanned without a text layer.
+            UnreadableDocument: encrypted, broken, without text, or scanned and without OCR.
         """
         data = read_bytes(source)
         pdf = _open(data, source)
         try:
-            pages = _page_texts(pdf, source)
+            pages = [_read_page(pdf, number, source, self._ocr) for number in range(len(pdf))]
             meta_title = " ".join((pdf.get_metadata_dict().get("Title") or "").split())
+            attached = pdf.count_attachments()
         finally:
             pdf.close()
-        if not any(page.strip() for page in pages):
-            raise UnreadableDocument(
-                "the PDF is scanned, needs OCR",
-                where=str(source),
-                why=f"none of its {len(pages)} pages has a text layer",
-                next_step="run OCR over it, for example: ocrmypdf IN.pdf OUT.pdf",
-            )
-        lines, notes = _without_furniture([page.split("\n") for page in pages])
-        texts = [_paragraphs(page) for page in lines]
-        text, sections = _lay_out(texts)
-        notes += [f"page {n} has no text" for n, page in enumerate(pages, 1) if not page.strip()]
+        if not any(page.text or page.fields for page in pages):
+            raise _without_text(pages, source, self._ocr)
+        texts = _join_cut_words([page.text for page in pages])
+        lines, notes = _without_furniture([text.split("\n") for text in texts])
+        bodies = [_paragraphs(page) for page in lines]
+        shown = zip(bodies, ("\n".join(page.fields) for page in pages), strict=True)
+        text, sections = _lay_out(["\n\n".join(filter(None, parts)) for parts in shown])
         yield Document(
             id=doc_id,
             source=str(source),
@@ -78,15 +88,29 @@ class PdfLoader:
             content_hash=hashlib.sha256(data).hexdigest(),
             loader="pdf",
             sections=sections,
-            notes=tuple(notes),
+            notes=(*notes, *_notes(pages, attached)),
         )
+
+
+class _Page(NamedTuple):
+    """What a page shows, and what was left out of it; `by_ocr` where it is a picture of text."""
+
+    text: str
+    fields: tuple[str, ...]
+    has_picture: bool
+    by_ocr: bool
+    hidden: Counter[str]
+    left_out: Counter[str]
 
 
 def _open(data: bytes, source: Path) -> PdfDocument:
     import pypdfium2
 
     try:
-        return pypdfium2.PdfDocument(data)
+        pdf = pypdfium2.PdfDocument(data)
+        if pdf.get_formtype():
+            pdf.init_forms()
+        return pdf
     except pypdfium2.PdfiumError as error:
         is_locked = getattr(error, "err_code", None) == _PASSWORD_ERROR
         raise UnreadableDocument(
@@ -99,26 +123,107 @@ def _open(data: bytes, source: Path) -> PdfDocument:
         ) from error
 
 
-def _page_texts(pdf: PdfDocument, source: Path) -> list[str]:
-    """Return the clean text of each page, cut words joined."""
+def _read_page(pdf: PdfDocument, number: int, source: Path, ocr: bool) -> _Page:
+    """Read what a page shows: its text, then the values of its form."""
     import pypdfium2
 
-    texts = []
-    for number in range(len(pdf)):
-        try:
-            page = pdf[number]
-            textpage = page.get_textpage()
-            texts.append(textpage.get_text_bounded())
-            textpage.close()
-            page.close()
-        except pypdfium2.PdfiumError as error:
-            raise UnreadableDocument(
-                "a page of the PDF cannot be read",
-                where=f"{source}, page {number + 1}",
-                why=str(error),
-                next_step="open it in a viewer, save it anew and add it again",
-            ) from error
-    return _join_cut_words([text.replace("\r\n", "\n").replace("\r", "\n") for text in texts])
+    try:
+        page = pdf[number]
+        hidden = drop_hidden(page)
+        textpage = page.get_textpage()
+        lines = lines_of(textpage)
+        textpage.close()
+        fields = fields_of(pdf, page)
+        has_text = any(line.strip() for line in lines)
+        has_picture = not has_text and has_picture_on(page)
+        by_ocr = ocr and has_picture
+        if by_ocr:
+            lines = _read_scan(page, source)
+        page.close()
+    except pypdfium2.PdfiumError as error:
+        raise UnreadableDocument(
+            "a page of the PDF cannot be read",
+            where=f"{source}, page {number + 1}",
+            why=str(error),
+            next_step="open it in a viewer, save it anew and add it again",
+        ) from error
+    text = "\n".join(lines) if any(line.strip() for line in lines) else ""
+    return _Page(text, fields.lines, has_picture, by_ocr, hidden, fields.left_out)
+
+
+def _read_scan(page: PdfPage, source: Path) -> list[str]:
+    """Read a page that is a picture, at the resolution that scanners use for text."""
+    if not is_installed():
+        raise UnreadableDocument(
+            "the PDF is scanned, and what reads scans is not installed",
+            where=str(source),
+            why="reading pictures of text needs the extra ocr",
+            next_step="pip install 'graft[ocr]'",
+        )
+    width, height = page.get_size()
+    scale = min(_OCR_DOTS / 72, math.sqrt(_OCR_PIXELS / max(1.0, width * height)))
+    return read_picture(page.render(scale=scale).to_numpy())
+
+
+def _without_text(pages: Sequence[_Page], source: Path, ocr: bool) -> UnreadableDocument:
+    """Return why a file has no text, and what would give it some."""
+    hidden = sum(sum(page.hidden.values()) for page in pages)
+    if not any(page.has_picture for page in pages):
+        return UnreadableDocument(
+            "the PDF has no text",
+            where=str(source),
+            why=f"its {len(pages)} pages are empty or drawings"
+            + (f"; {hidden} pieces of hidden text left out" if hidden else ""),
+            next_step="leave it out, or save it with its text and add it again",
+        )
+    return UnreadableDocument(
+        "the PDF is scanned, and OCR found no text" if ocr else "the PDF is scanned, needs OCR",
+        where=str(source),
+        why=f"none of its {len(pages)} pages has a text layer",
+        next_step="scan it anew with more dots an inch, or leave it out"
+        if ocr
+        else "add it with OCR on, or run OCR over it first: ocrmypdf IN.pdf OUT.pdf",
+    )
+
+
+def _notes(pages: Sequence[_Page], attached: int) -> list[str]:
+    """Say what of the file is not in the text, or did not come from its text layer."""
+    by_ocr = [number for number, page in enumerate(pages, 1) if page.by_ocr and page.text]
+    bare = [number for number, page in enumerate(pages, 1) if not page.text and not page.fields]
+    scanned = [number for number in bare if pages[number - 1].has_picture]
+    hidden = sum((page.hidden for page in pages), Counter[str]())
+    left_out = sum((page.left_out for page in pages), Counter[str]())
+    left_out["attached file"] = attached
+    notes = [f"{_listed(by_ocr)} read by OCR"] if by_ocr else []
+    if scanned:
+        notes.append(f"{_listed(scanned)} {_has(scanned)} no text: scanned?")
+    if empty := [number for number in bare if number not in scanned]:
+        notes.append(f"{_listed(empty)} {_has(empty)} no text")
+    if hidden:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(hidden.items()))
+        notes.append(f"{hidden.total()} pieces of hidden text left out ({kinds})")
+    for kind, count in sorted(left_out.items()):
+        if count:
+            notes.append(f"{count} {kind}{'s' * (count > 1)} left out")
+    return notes
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Name pages.
+
+    >>> _listed([3, 7])
+    'pages 3 and 7'
+    """
+    if len(numbers) == 1:
+        return f"page {numbers[0]}"
+    shown = [str(number) for number in numbers[:_PAGES_NAMED]]
+    more = len(numbers) - len(shown)
+    last = f"{more} more" if more else shown.pop()
+    return f"pages {', '.join(shown)} and {last}"
+
+
+def _has(numbers: Sequence[int]) -> str:
+    return "have" if len(numbers) > 1 else "has"
 
 
 def _join_cut_words(texts: Sequence[str]) -> list[str]:
@@ -184,6 +289,8 @@ def _paragraphs(lines: list[str]) -> str:
 
 
 def _gap(before: str, line: str, long_line: int) -> str:
+    if CELL in before or CELL in line:
+        return "\n"
     is_full = len(before) >= long_line * _FULL_LINE
     ends = _SENTENCE_END.search(before) is not None
     if _BULLET.match(line):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graft.errors import UnreadableDocument
+from graft.loaders.opening import read_bytes
 from graft.types import Document, Section
 
 __all__ = ["Decoded", "TextLoader", "decode", "read_bytes", "title_from_name"]
@@ -48,23 +49,6 @@ class Decoded(NamedTuple):
 
     text: str
     notes: tuple[str, ...]
-
-
-def read_bytes(source: Path) -> bytes:
-    """Return a file's bytes.
-
-    Raises:
-        UnreadableDocument: the file cannot be opened.
-    """
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise UnreadableDocument(
-            "the file cannot be opened",
-            where=str(source),
-            why=error.strerror or str(error),
-            next_step="check its permissions and add it again",
-        ) from error
 
 
 def decode(data: bytes, source: Path, declared: str = "") -> Decoded:

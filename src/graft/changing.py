@@ -1,0 +1,60 @@
+"""What a workspace does with its documents besides `add`: versions, removal, verification.
+
+>>> from graft import Workspace
+>>> workspace = Workspace.open("demo")                      # doctest: +SKIP
+>>> workspace.changes.rollback("before-the-audit")          # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from graft.assembly import Assembly
+from graft.corpus import Corpus, silent
+from graft.protocols import Progress
+from graft.provenance import Provenance
+from graft.verifying import Problem
+from graft.versions import Diff, Version
+
+__all__ = ["Changing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """The changes of one workspace; `index` gives its index, opened on first use."""
+
+    corpus: Corpus
+    assembly: Assembly
+    index: Callable[[], Any]
+
+    def versions(self) -> list[Version]:
+        """Return the versions that are kept, oldest first."""
+        return self.corpus.versions()
+
+    def tag(self, name: str, version: int | str) -> None:
+        """Give a version a name, under which it is kept for good."""
+        self.corpus.tag(name, version)
+
+    def diff(self, before: int | str, after: int | str) -> Diff:
+        """Return what differs between two versions, given as numbers or tags."""
+        return self.corpus.diff(before, after)
+
+    def rollback(self, version: int | str, on_progress: Progress | None = None) -> Diff | None:
+        """Make a new version that equals an older one; return what changed, None for nothing."""
+        embedder = self.assembly.embedder
+        return self.corpus.rollback(version, embedder, self.index(), on_progress or silent)
+
+    def remove(self, items: Sequence[Path | str]) -> tuple[str, ...]:
+        """Remove documents by id, pattern or path, also of a folder; return their ids."""
+        return self.corpus.remove(items, self.assembly.embedder, self.index())
+
+    def verify(self) -> list[Problem]:
+        """Compare catalogue and index piece by piece; an empty list is a clean bill."""
+        return self.corpus.verify(self.index(), self.assembly.embedder.dimension)
+
+    def provenance(self, doc_id: str) -> Provenance:
+        """Return where a document comes from."""
+        return self.corpus.provenance(doc_id)

@@ -1,0 +1,72 @@
+"""States of an index under a name: which files belong to one, and whether they are whole.
+
+What backends on disk share. Files of a state are written once and never changed, so a sum
+counted when it was published tells for ever whether one is damaged.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from graft.errors import BadInput
+
+__all__ = ["NOTHING", "check_files", "sums_of", "unknown_state"]
+
+# What is served before anything was ever published.
+NOTHING = "nothing"
+_SUFFIXES = (".lance", ".manifest", ".arrow", ".bin")
+_BLOCK = 1 << 20
+
+
+def sums_of(folder: Path, known: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """Return size and check sum of the files of an index; those `known` are not read again."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in _SUFFIXES and path.is_file():
+            name = path.relative_to(folder).as_posix()
+            size = path.stat().st_size
+            before = known.get(name)
+            found[name] = before if before and before[0] == size else (size, _sum(path))
+    return found
+
+
+def check_files(folder: Path, files: Mapping[str, tuple[int, ...]], good: set[str]) -> set[str]:
+    """Check the files that are there against their sums, but for those known to be `good`.
+
+    A file that is gone belonged to an older state, or its absence is noticed when it is read.
+
+    Raises:
+        BadInput: a file is not what was written.
+    """
+    for name, (size, expected) in files.items():
+        path = folder / name
+        if name in good or not path.exists():
+            continue
+        if path.stat().st_size != size or _sum(path) != expected:
+            raise BadInput(
+                "the index is damaged",
+                where=str(path),
+                why="the file is not what was written",
+                next_step=f"remove {folder.parent} and run graft add again; it is built anew",
+            )
+    return set(files)
+
+
+def unknown_state(folder: Path, why: str = "") -> BadInput:
+    """Return the error for a state that is not in the index, or cannot be read."""
+    return BadInput(
+        "the index is not the one that the catalogue names",
+        where=str(folder),
+        why=why.split("\n", 1)[0][:300] or "it was made for another workspace or made anew",
+        next_step=f"run graft add again; if it stays, remove {folder} before: it is built anew",
+    )
+
+
+def _sum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            total = zlib.crc32(block, total)
+    return total

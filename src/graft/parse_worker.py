@@ -1,0 +1,214 @@
+"""The process that opens documents: `python -P -B -m graft.parse_worker`, started by `parsing`.
+
+The first line on standard input holds the limits, every further one names a file; each is
+answered by one line of JSON, in order. Parsers run on bytes that strangers wrote, so this
+process may write no file, start no program and open no connection, and it ends with its limits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from graft.errors import UnreadableDocument
+from graft.loaders import loader_of
+from graft.loaders.opening import holding
+from graft.types import Document
+
+__all__ = ["OUT_OF_MEMORY", "answer_request", "main"]
+
+OUT_OF_MEMORY = 77  # the exit code; no code of Python or of a shell
+_MAX_OPEN_FILES = 256
+_WATCH_SECONDS = 0.2
+_FORBIDDEN = (
+    "socket.",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.startfile",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.mkdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+    "os.chmod",
+    "os.chown",
+    "os.kill",
+    "pty.",
+    "webbrowser.",
+)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    # Ctrl-C reaches every process of the terminal; the parent ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lines = sys.stdin.buffer
+    limits = json.loads(lines.readline())
+    with os.fdopen(os.dup(1), "wb") as out:
+        _answer(out, {"ready": True})
+        # What a library prints must not stand between the answers, nor fill a pipe.
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        _confine(limits["memory_bytes"])
+        for line in lines:
+            request = json.loads(line)
+            _limit_processor(request["processor_seconds"])
+            _answer(out, answer_request(request, limits["output_bytes"], limits["ocr"]))
+
+
+def answer_request(request: Mapping[str, Any], output_bytes: int, ocr: bool) -> dict[str, Any]:
+    """Read one file; the answer has its `documents`, or the four parts of an `error`."""
+    path = Path(request["path"])
+    try:
+        documents = _read(path, request["name"], output_bytes, ocr)
+    except UnreadableDocument as error:
+        return {"error": [error.what, error.where, error.why, error.next_step]}
+    except MemoryError:
+        # Little can be trusted to work in a process without memory: a fresh one goes on.
+        os._exit(OUT_OF_MEMORY)
+    except Exception as error:  # noqa: BLE001 - one file's failure is a record, the next goes on
+        why = f"{type(error).__name__}: {error}".rstrip(": ")
+        return {
+            "error": [
+                "the file cannot be read",
+                str(path),
+                f"its loader failed with {why}",
+                "open it in its program, save it anew and add it again",
+            ]
+        }
+    return {"documents": [_plain(item) for item in documents]}
+
+
+def _read(path: Path, name: str, output_bytes: int, ocr: bool) -> list[Document]:
+    documents = []
+    size = 0
+    with holding(path) as data:
+        loader, note = loader_of(path, data, ocr=ocr)
+        for document in loader.load(path, name):
+            size += len(document.text.encode(errors="replace"))
+            if size > output_bytes:
+                raise UnreadableDocument(
+                    f"the file has more than {output_bytes // 1_000_000} MB of text",
+                    where=str(path),
+                    why="a text so large is no document that people read",
+                    next_step="split it and add the parts",
+                )
+            documents.append(_with_note(document, note))
+        _check_hashes(documents, data, path)
+    return documents
+
+
+def _plain(document: Document) -> dict[str, Any]:
+    """Return a document as JSON; sections are lists, since there can be very many."""
+    return {
+        "id": document.id,
+        "source": document.source,
+        "title": document.title,
+        "text": document.text,
+        "content_hash": document.content_hash,
+        "loader": document.loader,
+        "notes": document.notes,
+        "sections": [
+            (item.heading_path, item.start, item.end, item.page) for item in document.sections
+        ],
+    }
+
+
+def _with_note(document: Document, note: str) -> Document:
+    return replace(document, notes=(note, *document.notes)) if note else document
+
+
+def _check_hashes(documents: list[Document], data: bytes, path: Path) -> None:
+    """Refuse what was made of other bytes than those that were opened."""
+    digest = hashlib.sha256(data).hexdigest()
+    if any(item.content_hash != digest for item in documents):
+        raise UnreadableDocument(
+            "the file was not read as it was opened",
+            where=str(path),
+            why="its loader read other bytes than those that were looked at",
+            next_step="wait until nothing writes to it and add it again",
+        )
+
+
+def _answer(out: BinaryIO, answer: Mapping[str, Any]) -> None:
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    out.write(text.encode("utf-8", errors="surrogatepass") + b"\n")
+    out.flush()
+
+
+def _confine(memory_bytes: int) -> None:
+    """Take away what reading needs not: memory beyond the limit, writing, programs, network."""
+    sys.addaudithook(_refuse)
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _set_limit(resource.RLIMIT_CORE, 0)
+    _set_limit(resource.RLIMIT_FSIZE, 0)
+    _set_limit(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
+    if sys.platform == "darwin":
+        # The address space cannot be limited there.
+        threading.Thread(target=_watch_memory, args=(memory_bytes,), daemon=True).start()
+    else:
+        _set_limit(resource.RLIMIT_AS, memory_bytes)
+
+
+def _set_limit(kind: int, value: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _limit_processor(seconds: int) -> None:
+    """Let the system end this process when the file has used this much processor time."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    until = int(time.process_time()) + seconds + 1
+    if hard == resource.RLIM_INFINITY or until < hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (until, hard))
+
+
+def _watch_memory(memory_bytes: int) -> None:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < memory_bytes:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(OUT_OF_MEMORY)
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse what no document may cause; an audit hook cannot be taken away again."""
+    is_writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
+    if is_writing and arguments[0] != os.devnull or event.startswith(_FORBIDDEN):
+        raise PermissionError(f"reading a document may not do this: {event}")
+
+
+if __name__ == "__main__":
+    main()
