@@ -22,8 +22,8 @@ LAYERS = {
         "metrics", "guard",
     ],
     3: [
-        "corpus", "catalog", "reading", "parsing", "parse_worker", "sources", "questions",
-        "question_lines", "question_set",
+        "corpus", "catalog", "reading", "parsing", "parse_child", "parse_worker", "sources",
+        "questions", "question_lines", "question_set",
         "question_check", "question_dev", "question_export", "question_overlap",
         "question_power", "leakage", "beir",
         "retrieve", "contexts", "rows", "exposure", "arms", "references", "runs",
