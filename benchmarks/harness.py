@@ -179,15 +179,15 @@ def _git(root: Path, *arguments: str) -> str:
     return found.stdout.rstrip("\n")
 
 
-def data_folder(name: str) -> Path:
-    """Return the folder of a collection below `GRAFT_BENCH_DATA`.
+def data_folder(name: str, holds: str = "questions.jsonl") -> Path:
+    """Return the folder of a collection below `GRAFT_BENCH_DATA`; a file in it shows it whole.
 
     Raises:
         BadInput: it is not there.
     """
     root = Path(os.environ.get("GRAFT_BENCH_DATA") or ROOT / DEFAULT_DATA).resolve()
     folder = root / name
-    if not (folder / "questions.jsonl").is_file():
+    if not (folder / holds).is_file():
         raise BadInput(
             f"the collection {name} is not there",
             where=str(folder),

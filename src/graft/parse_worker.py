@@ -49,6 +49,7 @@ _FORBIDDEN = (
     "os.chown",
     "os.kill",
     "pty.",
+    "pickle.",
     "webbrowser.",
 )
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -70,7 +71,11 @@ def main() -> None:
         for line in lines:
             request = json.loads(line)
             _limit_processor(request["processor_seconds"])
-            _answer(out, answer_request(request, limits["output_bytes"], limits["ocr"]))
+            try:
+                _answer(out, answer_request(request, limits["output_bytes"], limits["ocr"]))
+            except MemoryError:
+                # Little can be trusted to work in a process without memory: a fresh one goes on.
+                os._exit(OUT_OF_MEMORY)
 
 
 def answer_request(request: Mapping[str, Any], output_bytes: int, ocr: bool) -> dict[str, Any]:
@@ -81,8 +86,7 @@ def answer_request(request: Mapping[str, Any], output_bytes: int, ocr: bool) -> 
     except UnreadableDocument as error:
         return {"error": [error.what, error.where, error.why, error.next_step]}
     except MemoryError:
-        # Little can be trusted to work in a process without memory: a fresh one goes on.
-        os._exit(OUT_OF_MEMORY)
+        raise
     except Exception as error:  # noqa: BLE001 - one file's failure is a record, the next goes on
         why = f"{type(error).__name__}: {error}".rstrip(": ")
         return {

@@ -125,3 +125,10 @@ def test_no_line_takes_long(tmp_path, piece):
     for name in ("a.c", "a.ts", "a.yaml", "a.sql", "a.py", "a.lua"):
         load(tmp_path, f"x\n{line}\n", name)
     assert time.process_time() - start < 2
+
+
+def test_settings_are_text_and_never_unfolded_or_run(tmp_path):
+    text = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a, *a]\n" for n in range(300))
+    text += "run: !!python/object/apply:os.system [id]\n"
+    document = load(tmp_path, text, "settings.yaml")
+    assert document.text.rstrip("\n") == text.rstrip("\n")

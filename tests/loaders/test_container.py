@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import struct
 import zipfile
 import zlib
@@ -53,7 +54,7 @@ def test_what_is_no_zip_is_refused(tmp_path, data):
 
 
 def test_a_folder_and_a_file_that_is_gone_are_refused(tmp_path):
-    assert "cannot be opened" in refused(tmp_path)
+    assert "not a regular file" in refused(tmp_path)
     assert "cannot be opened" in refused(tmp_path / "gone.docx")
 
 
@@ -111,7 +112,7 @@ def test_many_tiny_members_are_refused_before_they_are_listed(tmp_path, monkeypa
 @pytest.mark.parametrize(
     "name",
     ["../evil", "a/../../evil", "/etc/evil", "C:/evil", "c:evil", "a\\b", "a/NUL", "aux.xml"]
-    + ["com1/x", "a\nb"],
+    + ["com1/x", "a\nb", "word/document.xml.", "word./document.xml", "word/a ", "word/.."],
 )
 def test_unsafe_names_are_refused(tmp_path, name):
     path = packed(tmp_path / "a.zip", [(name, b"x")])
@@ -121,6 +122,25 @@ def test_unsafe_names_are_refused(tmp_path, name):
 def test_a_name_that_is_cut_by_a_zero_is_refused(tmp_path):
     path = patched(packed(tmp_path / "a.zip", [("good.xmlXexe", b"x")]), b"xmlXexe", b"xml\0exe")
     assert "unsafe name" in refused(path)
+
+
+@pytest.mark.parametrize(
+    "kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK]
+)
+def test_links_and_devices_are_refused(tmp_path, kind):
+    member = zipfile.ZipInfo("word/document.xml")
+    member.create_system, member.external_attr = 3, (kind | 0o777) << 16
+    path = packed(tmp_path / "a.zip", [(member, b"/etc/passwd")])
+    assert "link or a device" in refused(path)
+
+
+def test_an_archive_within_an_archive_stays_closed(tmp_path):
+    """Reading a member gives its bytes and never what they would unpack to."""
+    data = bytes(900_000)
+    for _ in range(20):
+        data = packed(tmp_path / "inner.zip", [("inner.zip", data)]).read_bytes()
+    with open_container(packed(tmp_path / "a.zip", [("inner.zip", data)])) as opened:
+        assert opened.read("inner.zip") == data
 
 
 def test_harmless_names_pass(tmp_path):

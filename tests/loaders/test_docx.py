@@ -500,3 +500,31 @@ def test_a_chart_of_very_many_series_does_not_fill_memory(tmp_path):
     )
     assert len(document.text) < 100_000
     assert document.notes == ("981 rows of a chart left out",)
+
+
+def test_foreign_content_embedded_files_and_data_of_programs_stay_closed(tmp_path):
+    path = written(
+        tmp_path / "a.docx",
+        paragraph("shown") + '<w:altChunk r:id="rforeign"/>',
+        [("foreign", "<p>SECRET of another format</p>"), ("embedded", "x")],
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("customXml/item1.xml", "<data>SECRET data</data>")
+        archive.writestr("word/embeddings/inner.docx", path.read_bytes())
+    (document,) = DocxLoader().load(path, "a.docx")
+    assert document.text == "shown"
+    assert "1 embedded document left out" in document.notes
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        '<!ENTITY a "xxxxxxxxxx"><!ENTITY b "&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;">',
+        '<!ENTITY c SYSTEM "file:///etc/passwd">',
+    ],
+)
+def test_entities_are_refused_before_they_are_unfolded(tmp_path, declared):
+    inner = part("document", f"<w:body>{paragraph('&c;')}</w:body>").partition("?>")[2]
+    text = f'<?xml version="1.0"?><!DOCTYPE d [{declared}]>{inner}'
+    with pytest.raises(UnreadableDocument, match="entities"):
+        load(tmp_path, text)

@@ -103,3 +103,34 @@ def test_no_entity_and_no_file_is_read(tmp_path):
 def test_a_page_that_shows_nothing_is_refused(tmp_path, text):
     with pytest.raises(UnreadableDocument, match="shows no text"):
         load(tmp_path, text)
+
+
+def test_nothing_of_a_page_is_run_fetched_or_read_from_its_attributes(tmp_path):
+    document = load(
+        tmp_path,
+        "<head><base href='http://SECRET/'><meta http-equiv=refresh content='0;url=SECRET'></head>"
+        "<body onload='SECRET()'><p onclick='SECRET()' title=SECRET data-x=SECRET>Words</p>"
+        "<img src='data:image/png;base64,SECRET'><a href='javascript:SECRET'>link</a>"
+        "<noscript>SECRET</noscript><template>SECRET</template><iframe srcdoc=SECRET></iframe>"
+        "<dialog>SECRET</dialog><object data=SECRET>SECRET</object></body>",
+    )
+    assert "SECRET" not in document.text
+    assert "Words" in document.text and "link" in document.text
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        "opacity:0",
+        "font-size:0px",
+        "position:absolute;left:-9999px",
+        "text-indent:-5000px",
+        "clip: rect(0 0 0 0)",
+        "clip-path: inset(100%)",
+        "transform: scale(0)",
+    ],
+)
+def test_text_hidden_by_its_style_is_dropped_and_counted(tmp_path, style):
+    document = load(tmp_path, f"<p>Words</p><p style='{style}'>SECRET</p>")
+    assert document.text == "Words"
+    assert document.notes == ("dropped elements: 1 hidden",)

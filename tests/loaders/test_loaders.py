@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from graft.errors import UnreadableDocument
-from graft.loaders import known_extensions, loader_for
+from graft.loaders import known_extensions, loader_for, loader_of
 
 
 def test_a_loader_is_found_by_extension_in_any_case():
@@ -34,6 +34,29 @@ def test_knowing_the_extensions_loads_no_heavy_library():
         "import graft.index.lancedb, graft.splitters.semantic\n"
         "heavy = {'lxml', 'pypdfium2', 'lancedb', 'numpy', 'tokenizers', 'pyarrow'}\n"
         "print(sorted(heavy & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["shop.db", "shop.sqlite", "SHOP.SQLITE3"])
+def test_a_database_is_refused_with_the_command_that_adds_it(name):
+    with pytest.raises(UnreadableDocument, match="no loader for") as caught:
+        loader_for(Path("data") / name)
+    assert caught.value.next_step == f'graft add "sqlite:///data/{name}"'
+
+
+def test_a_database_under_another_name_is_refused_with_the_command_that_adds_it():
+    with pytest.raises(UnreadableDocument, match="an SQLite database, not what .txt") as caught:
+        loader_of(Path("shop.txt"), b"SQLite format 3\0" + bytes(100))
+    assert caught.value.next_step == 'graft add "sqlite:///shop.txt"'
+
+
+def test_no_loader_can_unpickle():
+    code = (
+        "import sys, importlib, graft.loaders\n"
+        "for module, _ in graft.loaders._LOADERS: importlib.import_module(module)\n"
+        "print(sorted({'pickle', 'shelve', 'dill'} & set(sys.modules)))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"

@@ -5,6 +5,7 @@ from email.message import EmailMessage
 import pytest
 
 from graft.errors import UnreadableDocument
+from graft.loaders import mail
 from graft.loaders.mail import MailLoader, safe_name
 from graft.testing.loader_contract import LoaderContract
 
@@ -103,6 +104,27 @@ def test_nested_messages_are_read_under_their_subject_but_not_without_end(tmp_pa
     assert "body 11" in document.text and "body 12" not in document.text
     assert ("Level 2", "Level 3") in [item.heading_path for item in document.sections]
     assert document.notes == ("1 message nested too deep left out",)
+
+
+def test_two_hundred_messages_within_each_other_end_at_the_limit(tmp_path):
+    boundary = b"Content-Type: message/rfc822\n\n"
+    data = b"".join(b"Subject: level %d\n" % level + boundary for level in range(200))
+    path = tmp_path / "a.eml"
+    path.write_bytes(data + b"Subject: last\n\nSECRET")
+    (document,) = MailLoader().load(path, "a.eml")
+    assert "level 10" in document.text and "level 11" not in document.text
+    assert "SECRET" not in document.text
+    assert "1 message nested too deep left out" in document.notes
+
+
+def test_a_message_of_very_many_parts_ends_at_the_limit_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(mail, "_MAX_PARTS", 3)
+    message = letter("Parts", "the body")
+    for number in range(4):
+        message.add_attachment(f"words {number}", filename=f"{number}.txt")
+    (document,) = load(tmp_path, message)
+    assert "words 1" in document.text and "words 2" not in document.text
+    assert document.notes == ("2 parts of the message left out",)
 
 
 def test_a_thousand_messages_within_each_other_are_read_or_refused(tmp_path):

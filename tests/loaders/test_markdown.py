@@ -87,7 +87,7 @@ def test_what_the_page_does_not_show_is_dropped_and_counted(tmp_path):
         " and a valve\n\n"
         "`<!-- code -->` and\n```\n[a](b.md) <!-- kept -->\n```\n"
     )
-    assert document.notes == ("2 comments or scripts dropped",)
+    assert document.notes == ("2 comments, scripts, hidden elements or titles dropped",)
 
 
 def test_the_hash_is_that_of_the_bytes(tmp_path):
@@ -103,3 +103,46 @@ def test_the_hash_is_that_of_the_bytes(tmp_path):
 def test_a_file_without_text_is_refused(tmp_path, text):
     with pytest.raises(UnreadableDocument, match="no text"):
         load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown", "note"),
+    [
+        ('[us](https://n.no/a "SECRET")', "[us](https://n.no/a)", "1 comments"),
+        ("[us](https://n.no/a\n 'SECRET (2)')", "[us](https://n.no/a)", "1 comments"),
+        ("[us](https://n.no/a (SECRET))", "[us](https://n.no/a)", "1 comments"),
+        ('[us](guide.md "SECRET")', "us", "1 comments"),
+        ('![valve](v.png "SECRET")', "valve", "1 comments"),
+        ("[us][1]\n\n[1]: https://n.no 'SECRET'", "[us][1]\n\n[1]: https://n.no", "1 comments"),
+        ("[us](javascript:SECRET)", "us", ""),
+        ("[us][1]\n\n[1]: javascript:SECRET", "[us][1]\n\n[1]:", ""),
+        ("a<span hidden>SECRET</span>b", "ab", "1 comments"),
+        ("a<div hidden><div>b</div>SECRET</div>c", "ac", "1 comments"),
+        ("a<br hidden>b <p hidden>SECRET", "ab ", "2 comments"),
+        ("`<p hidden>` a", "`<p hidden>` a", ""),
+        ("a<div class=x style='color:red; DISPLAY: none'>\nSECRET\n</div>b", "ab", "1 comments"),
+        ('a<p title="SECRET" onclick="SECRET">b</p>', "a<p>b</p>", "2 comments"),
+        (
+            '<a href="https://n.no" data-x="SECRET">b</a>',
+            '<a href="https://n.no">b</a>',
+            "1 comments",
+        ),
+        ('<img src="data:SECRET" alt="a valve">', "a valve", ""),
+        ("List<String title> and <FILE name>", "List<String title> and <FILE name>", ""),
+        ('`[us](x.md "kept")` <b>bold</b>', '`[us](x.md "kept")` <b>bold</b>', ""),
+        ("[^1]: A foot note.", "[^1]: A foot note.", ""),
+        ("[it's](https://n.no/it's)", "[it's](https://n.no/it's)", ""),
+    ],
+)
+def test_what_only_the_source_shows_is_left_out_and_counted(tmp_path, text, shown, note):
+    document = load(tmp_path, text)
+    assert document.text == shown
+    assert " ".join(document.notes).startswith(note) and bool(document.notes) == bool(note)
+
+
+def test_front_matter_is_never_run_or_unfolded(tmp_path):
+    bomb = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*a, *a, *a]\n" for n in range(300))
+    text = f"---\ntitle: !!python/object/apply:os.system [id]\n{bomb}---\nWords.\n"
+    document = load(tmp_path, text)
+    assert document.text == "Words.\n"
+    assert len(document.title) < 100

@@ -254,9 +254,9 @@ def test_contents_headers_and_macros_are_counted(tmp_path):
     )
     assert document.text == "body"
     assert document.notes == (
+        "1 line of page headers and footers left out",
         "1 line of the table of contents left out",
         "1 macro project left out",
-        "1 page header or footer left out",
     )
 
 
@@ -350,7 +350,10 @@ def test_each_slide_is_a_section_with_its_number_and_notes(tmp_path):
         (("Plan",), 1),
         ((), 3),
     ]
-    assert document.notes == ("1 hidden slide left out", "1 page header or footer left out")
+    assert document.notes == (
+        "1 hidden slide left out",
+        "1 line of page headers and footers left out",
+    )
 
 
 def test_a_file_under_a_password_is_refused(tmp_path):

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import re
+import time
+import zlib
+
 import pytest
 
 from graft.errors import UnreadableDocument
 from graft.loaders import pdf as pdf_module
 from graft.loaders import pdf_lines
 from graft.loaders.pdf import PdfLoader
+from graft.parsing import Limits, Parsing
+from graft.sources import Candidate
 from graft.testing.loader_contract import LoaderContract
 
 PICTURE = (
@@ -170,10 +176,15 @@ class TestContract(LoaderContract):
         return path
 
 
-def test_a_scan_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("is_installed", "step"), [(True, "add it with OCR on"), (False, "pip install 'graft[ocr]'")]
+)
+def test_a_scan_is_refused(tmp_path, monkeypatch, is_installed, step):
+    monkeypatch.setattr(pdf_module, "is_installed", lambda: is_installed)
     with pytest.raises(UnreadableDocument, match="scanned, needs OCR") as caught:
         load(tmp_path, draw_pdf(SCAN, SCAN))
     assert "2 pages" in caught.value.why
+    assert caught.value.next_step.startswith(step)
     assert "ocrmypdf" in caught.value.next_step
 
 
@@ -182,10 +193,11 @@ def test_empty_pages_are_refused_as_such(tmp_path):
         load(tmp_path, make_pdf([[], []]))
 
 
-def test_pages_that_are_pictures_are_named(tmp_path):
+def test_pages_that_are_pictures_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(pdf_module, "is_installed", lambda: False)
     document = load(tmp_path, draw_pdf(SEEN, SEEN, SCAN, "", SEEN, SEEN, SCAN))
     assert document.notes == (
-        "pages 3 and 7 have no text: scanned?",
+        "pages 3 and 7 have no text: scanned? pip install 'graft[ocr]' to read them",
         "page 4 has no text",
     )
     assert [section.page for section in document.sections] == [1, 2, 5, 6]
@@ -394,3 +406,55 @@ def test_an_encrypted_file_is_refused(tmp_path):
 def test_a_broken_file_is_refused(tmp_path, data):
     with pytest.raises(UnreadableDocument, match="cannot be read"):
         load(tmp_path, data)
+
+
+def looping():
+    """Return a PDF whose tables of contents each name the other as the one before."""
+    data = make_pdf([["Words"]])
+    start = data.rindex(b"xref\n0")
+    return data.replace(b"/Root 1 0 R", b"/Root 1 0 R /Prev %d" % start)
+
+
+def bomb(filters, data):
+    stream = f"<< /Length {len(data)} /Filter {filters} >>\nstream\n{data.decode('latin-1')}"
+    plain = "<< /Length 0 >>\nstream\n\nendstream"
+    return draw_pdf("").replace(plain.encode(), (stream + "\nendstream").encode("latin-1"))
+
+
+def squeezed():
+    inner = zlib.compress(zlib.compress(b"BT " + b" " * 300_000_000, 9), 9)
+    return bomb("[/FlateDecode /FlateDecode]", inner)
+
+
+def absurdly_locked():
+    locked = make_pdf([["Words"]], encrypted=True)
+    return locked.replace(b"/V 2 /R 3 /Length 128", b"/V 5 /R 6 /Length 2147483647")
+
+
+def huge_size():
+    return re.sub(rb"/Size \d+ /Root 1 0 R", b"/Size 2147483647", make_pdf([["Words"]]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        looping,
+        squeezed,
+        absurdly_locked,
+        huge_size,
+        lambda: bomb("/RunLengthDecode", b"\x81 " * 4_000_000),
+        lambda: bomb("/LZWDecode", b"\x80\x0b\x60\x50" * 100_000),
+        lambda: make_pdf([["Words"]]).replace(b"/Kids [4 0 R]", b"/Kids [2 0 R]"),
+        lambda: make_pdf([["Words"]])[:-300],
+    ],
+)
+def test_a_file_made_to_do_harm_holds_up_no_other(tmp_path, make):
+    (tmp_path / "bad.pdf").write_bytes(make())
+    (tmp_path / "good.pdf").write_bytes(make_pdf([["Words"]]))
+    files = [Candidate(tmp_path / name, tmp_path, name) for name in ("bad.pdf", "good.pdf")]
+    started = time.monotonic()
+    with Parsing(Limits(memory_bytes=1_000_000_000, seconds=10.0)) as parsing:
+        bad, good = parsing.parse(files)
+    assert time.monotonic() - started < 30
+    assert bad.error is not None or "Words" in bad.documents[0].text
+    assert [item.text for item in good.documents] == ["Words"]

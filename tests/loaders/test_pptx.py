@@ -197,7 +197,7 @@ def test_what_is_not_shown_is_left_out_and_counted(tmp_path):
         "2 comments left out",
         "4 hidden shapes left out",
         "1 hidden slide left out",
-        "1 page header or footer left out",
+        "1 line of page headers and footers left out",
         "1 piece of hidden text left out",
     )
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from graft.errors import UnreadableDocument
-from graft.loaders.text import TextLoader
+from graft.loaders.text import TextLoader, title_from_name
 
 
 def load(tmp_path, data, name="note.txt"):
@@ -90,3 +92,25 @@ def test_what_is_no_text_is_refused_with_the_reason(tmp_path, data, why):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(UnreadableDocument, match="cannot be opened"):
         list(TextLoader().load(tmp_path / "none.txt", "none.txt"))
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "notes"),
+    [
+        (b"caf\xe9 \xc3\xa9\n", "caf\xe9 \xc3\xa9\n", ("read as cp1252",)),
+        (b"\xef\xbb\xbfa\xffb\n", "a\ufffdb\n", ("1 characters could not be decoded",)),
+        (
+            b"\xff\xfea\x00b\x00c",
+            "ab\ufffd",
+            ("read as utf-16", "1 characters could not be decoded"),
+        ),
+    ],
+)
+def test_broken_encodings_are_read_the_same_way_each_time(tmp_path, data, text, notes):
+    document = load(tmp_path, data)
+    assert (document.text, document.notes) == (text, notes)
+
+
+def test_a_title_from_a_name_has_nothing_that_acts_on_a_terminal():
+    name = "\x1b[31mpump\nplan\u202egnp.txt"
+    assert title_from_name(Path(name)) == "[31mpump plangnp"

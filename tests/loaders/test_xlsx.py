@@ -12,7 +12,7 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.table import Table
 
 from graft.errors import UnreadableDocument
-from graft.loaders import tables
+from graft.loaders import tables, xlsx
 from graft.loaders.xlsx import XlsxLoader
 from graft.loaders.xlsx_values import shown_number
 from graft.testing.loader_contract import LoaderContract
@@ -388,6 +388,33 @@ def test_a_sheet_cut_short_is_read_as_far_as_it_goes(tmp_path):
     assert document.notes == (f"{SHEET} is damaged and read as far as it goes",)
 
 
+def test_other_workbooks_are_never_opened(tmp_path):
+    (tmp_path / "other.xlsx").write_bytes(b"SECRET")
+    formula = "<f>'[1]Sheet1'!A1+WEBSERVICE(&quot;http://127.0.0.1/&quot;)</f>"
+    rows = (
+        '<row r="1"><c r="A1" t="inlineStr"><is><t>Tarn</t></is></c>'
+        f'<c r="B1" t="str">{formula}<v>stored</v></c><c r="C1">{formula}</c></row>'
+    )
+    path = replaced(tmp_path, SHEET, sheet_xml(rows))
+    link = (
+        '<externalLink xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+        ' xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
+        '<externalBook r:id="rId1"><sheetDataSet><sheetData sheetId="0"><row r="1">'
+        "<cell><v>SECRET</v></cell></row></sheetData></sheetDataSet></externalBook></externalLink>"
+    )
+    target = (
+        '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+        '<Relationship Id="rId1" Target="other.xlsx" TargetMode="External" Type="x"/>'
+        "</Relationships>"
+    )
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("xl/externalLinks/externalLink1.xml", link)
+        archive.writestr("xl/externalLinks/_rels/externalLink1.xml.rels", target)
+    document = read(path)
+    assert body(document).split() == ["Tarn", "stored"] or body(document) == "Tarn | stored"
+    assert document.notes == ("1 formula of no stored value left out",)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entities_are_never_expanded(tmp_path, encoding):
     row = '<row r="1"><c r="A1" t="inlineStr"><is><t>&x;</t></is></c></row>'
@@ -429,3 +456,37 @@ def test_a_header_names_and_does_not_value():
     assert tables.header_strength(row("a", "a"), [row("x", "y")]) == tables.NO
     assert tables.header_strength(row("System", ":"), [row("Earth", ":")]) == tables.NO
     assert tables.header_strength(row("Name", "Age"), []) == tables.NO
+
+
+def test_hidden_boxes_are_left_out_and_very_long_ones_cut_and_both_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(xlsx, "_MAX_PARAGRAPHS", 2)
+
+    def box(words, hidden=""):
+        lines = "".join(f"<a:p><a:r><a:t>{word}</a:t></a:r></a:p>" for word in words.split())
+        return (
+            f'<d:twoCellAnchor><d:sp><d:nvSpPr><d:cNvPr id="2" name="b"{hidden}/></d:nvSpPr>'
+            f"<d:txBody>{lines}</d:txBody></d:sp></d:twoCellAnchor>"
+        )
+
+    hidden = box("SECRET", ' hidden="1"')
+    drawing = (
+        '<d:wsDr xmlns:d="http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing"'
+        ' xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main">'
+        f"{box('one two three four')}{hidden}</d:wsDr>"
+    )
+
+    def change(sheet):
+        sheet.add_chart(BarChart(), "F2")
+
+    path = tmp_path / "changed.xlsx"
+    load(tmp_path, PEOPLE, change)
+    with zipfile.ZipFile(tmp_path / "book.xlsx") as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            is_drawing = name == "xl/drawings/drawing1.xml"
+            new.writestr(name, drawing if is_drawing else old.read(name))
+    document = read(path)
+    assert document.text.endswith("one\ntwo")
+    assert document.notes == (
+        "1 hidden shape left out",
+        "2 paragraphs of very long boxes left out",
+    )

@@ -44,6 +44,7 @@ _READS_SCANS = ("graft.loaders.pdf", "PdfLoader")
 _TEXT_NAMES = (".txt", ".text", ".md", ".markdown", ".csv", ".tsv", ".rtf")
 _OFFICE_NAMES = (".doc", ".docx", ".docm", ".xls", ".xlsx", ".xlsm", ".ppt", ".pptx", ".pptm")
 _PAGE_SAVED_AS = (*_TEXT_NAMES, *_OFFICE_NAMES, ".pdf", ".odt", ".ods", ".odp", ".epub")
+_DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
 class Chosen(NamedTuple):
@@ -91,6 +92,9 @@ def loader_of(path: Path, data: bytes, *, ocr: bool = False) -> Chosen:
     is_page = kind is not None and kind.extension == ".html"
     if kind is None or real == own or (is_page and suffix not in _PAGE_SAVED_AS):
         return Chosen(_made(own, ocr))
+    if real is None and kind.extension in _DATABASES:
+        what = f"the file is {kind.name}, not what {suffix} says"
+        raise _database(path, what)
     if real is None:
         raise UnreadableDocument(
             f"the file is {kind.name}, not what {suffix} says",
@@ -113,6 +117,8 @@ def _made(entry: tuple[str, str], ocr: bool = False) -> Loader:
 
 def _unknown(path: Path) -> UnreadableDocument:
     extension = path.suffix.lower()
+    if extension in _DATABASES:
+        return _database(path, f"no loader for {extension}")
     known = " ".join(known_extensions())
     return UnreadableDocument(
         f"no loader for {extension}" if extension else "no loader for a file without extension",
@@ -120,3 +126,9 @@ def _unknown(path: Path) -> UnreadableDocument:
         why="its extension says nothing of a known format",
         next_step=f"convert the file to one of these and add it again: {known}",
     )
+
+
+def _database(path: Path, what: str) -> UnreadableDocument:
+    why = "a database holds rows, not one text"
+    step = f'graft add "sqlite:///{path}"'
+    return UnreadableDocument(what, where=str(path), why=why, next_step=step)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import stat
 import struct
 import zipfile
 import zlib
@@ -241,7 +242,7 @@ def _check_name(name: str, source: Path) -> None:
         or ".." in parts
         or _BAD_CHARACTERS.search(name)
         or _DRIVE.match(name)
-        or any(_RESERVED.match(part) for part in parts)
+        or any(_RESERVED.match(part) or part.endswith((".", " ")) for part in parts)
     ):
         raise _refused("the file has a part with an unsafe name", source, repr(name))
 
@@ -255,6 +256,10 @@ def _check_member(info: zipfile.ZipInfo, source: Path) -> None:
             why=f"its part {name} asks for a password",
             next_step="save it without a password and add it again",
         )
+    # A link or device means something to a program that unpacks to disk; a document has none.
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _refused("the file has a part that is a link or a device", source, name)
     if info.compress_type not in _METHODS:
         raise _refused("the file is packed in an unusual way", source, f"its part {name}")
     if info.file_size > _MAX_MEMBER:

@@ -20,7 +20,7 @@ from graft.types import Document, Section
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-__all__ = ["HtmlLoader"]
+__all__ = ["HIDING_STYLE", "HtmlLoader"]
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
 _DROPPED = {
@@ -39,9 +39,11 @@ _INLINE = frozenset(
         " var wbr",
     )
 )
-_HIDING_STYLE = re.compile(
+HIDING_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|(?<![\w-])opacity\s*:\s*0(?![.\d])"
-    r"|font-size\s*:\s*0(?![.\d])|(?:left|top|text-indent)\s*:\s*-\d{3,}",
+    r"|font-size\s*:\s*0(?![.\d])|(?:left|top|text-indent)\s*:\s*-\d{3,}"
+    r"|(?<![\w-])clip\s*:\s*rect\(\s*[01](?![.\d])|clip-path\s*:\s*inset\(\s*(?:50|100)%"
+    r"|transform\s*:\s*scale\(\s*0\s*[,)]",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
@@ -155,7 +157,9 @@ def _unseen_kind(element: Element, hidden_names: frozenset[str]) -> str:
         return _DROPPED[tag]
     if (element.get("role") or "").lower() in ("navigation", "menu", "menubar"):
         return "navigation"
-    if element.get("hidden") is not None or _HIDING_STYLE.search(element.get("style") or ""):
+    if tag == "dialog" and element.get("open") is None:
+        return "hidden"
+    if element.get("hidden") is not None or HIDING_STYLE.search(element.get("style") or ""):
         return "hidden"
     names = {f".{name}" for name in (element.get("class") or "").split()}
     names.add(f"#{element.get('id')}")
@@ -167,7 +171,7 @@ def _hidden_names(root: Element) -> frozenset[str]:
     names: set[str] = set()
     for style in root.iter("style"):
         for selectors, rules in _RULE.findall(_AT_RULE.sub("", style.text or "")):
-            if _HIDING_STYLE.search(rules):
+            if HIDING_STYLE.search(rules):
                 names.update(
                     name.strip()
                     for name in selectors.split(",")

@@ -58,7 +58,8 @@ class Letter:
     def may_read(self) -> bool:
         """Say whether one more part is to be read; those beyond the limit are counted."""
         self._parts_left -= 1
-        self.counted["part of the message"] += int(self._parts_left < 0)
+        if self._parts_left < 0:
+            self.counted["part of the message"] += 1
         return self._parts_left >= 0
 
     def leave_out(self, name: str) -> None:

@@ -1,8 +1,9 @@
 """Markdown: headings become sections, front matter gives the title and leaves the text.
 
-The text stays Markdown, less what a reader of the page would not see: comments, scripts and
-the targets of links within the site. Code, fenced or inline, is never touched. Links to the
-outside stay, since "where do I file it?" is answered by one.
+The text stays Markdown, less what a reader of the page would not see: comments, scripts, hidden
+elements, titles of links, attributes of tags and the targets of links within the site. Code,
+fenced or inline, is never touched. Links to the outside stay, since "where do I file it?" is
+answered by one.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from graft.errors import UnreadableDocument
+from graft.loaders.html import HIDING_STYLE
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document, Section
 
@@ -28,12 +31,41 @@ _ATX = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
 _SETEXT = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"^ {0,3}(?:[>|<]|[-*+][ \t]|\d{1,9}[.)][ \t])|^(?: {4}|\t)|\|")
 _CODE = r"(?P<code>(?P<ticks>`+)(?!`).{1,2000}?(?<!`)(?P=ticks)(?!`))"
+_STYLE = rf"style\s*=\s*[\"']?[^\"'<>]*(?:{HIDING_STYLE.pattern})"
 _HIDDEN = r"(?P<hidden><!--.*?-->|<(?P<tag>script|style|template)\b[^>]*>.*?</(?P=tag)\s*>)"
-_TARGET = r"\((?P<target>(?:[^()\n]|\([^()\n]*\))*)\)"
+_CONCEALING = re.compile(
+    rf"{_CODE}|<(?P<box>[a-z]\w*)(?=[^<>]*\s(?:hidden(?=[\s=/>])|{_STYLE}))[^<>]*>",
+    re.DOTALL | re.IGNORECASE,
+)
+_WITHOUT_END = ("area", "br", "hr", "img", "input", "link", "meta", "source")
+# A quote behind a blank begins a title, which a page shows to nobody who does not point at it.
+_TARGET = (
+    r"\((?P<target>(?:[^()\n\"']|\([^()\n]*\)|(?<!\s)[\"'])*)"
+    r"(?P<title>\s*(?:\"[^\"]{0,2000}\"|'[^']{0,2000}'))?\s*\)"
+)
+_TITLE_IN_BRACKETS = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
 _UNSEEN = re.compile(
     rf"{_HIDDEN}|{_CODE}|!\[(?P<alt>[^\]\n]*)\]{_TARGET}", re.DOTALL | re.IGNORECASE
 )
 _LINK = re.compile(rf"{_CODE}|\[(?P<shown>[^\[\]]*)\]{_TARGET}", re.DOTALL)
+_DEFINITION = re.compile(
+    r"^(?P<name> {0,3}\[(?!\^)[^\[\]\n]{1,999}\]:)[ \t]*(?P<target><[^<>\n]*>|[^\s<]\S*)"
+    r"(?P<title>[ \t]*\n?[ \t]+(?:\"[^\"]{0,2000}\"|'[^']{0,2000}'|\([^()]{0,2000}\)))?[ \t]*$",
+    re.MULTILINE,
+)
+_RAW_TAG = re.compile(
+    rf"{_CODE}|<(?P<name>a|abbr|area|article|aside|b|blockquote|br|center|cite|code|dd|del|details"
+    r"|div|dl|dt|em|figcaption|figure|font|footer|h[1-6]|header|hr|i|iframe|img|input|ins|kbd|li"
+    r"|link|main|mark|meta|nav|object|ol|p|picture|pre|q|s|section|small|source|span|strong|sub"
+    r"|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|u|ul|video)"
+    r"(?P<more>\s(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>",
+    re.DOTALL | re.IGNORECASE,
+)
+_ATTRIBUTE = re.compile(
+    r"(?P<key>[^\s\"'<>/=]+)(?:\s*=\s*(?:\"(?P<one>[^\"]*)\"|'(?P<two>[^']*)'|(?P<bare>[^\s>]+)))?"
+)
+_SPEAKING = re.compile(r"^(?:title|alt|content|value|placeholder|summary|aria-.*|data-.*|on\w+)$")
+_RUNNABLE = re.compile(r"^<?(?:javascript|vbscript|data):", re.IGNORECASE)
 _OUTSIDE = re.compile(r"^<?(?:https?|ftps?|mailto|tel):", re.IGNORECASE)
 _MARKUP = re.compile(r"(\*{1,3}|_{2,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1")
 _ANCHOR = re.compile(r"\s*\{[#:][^{}]*\}\s*$")
@@ -69,7 +101,7 @@ class MarkdownLoader:
             )
         headings = list(_headings(text))
         if hidden:
-            notes += (f"{hidden} comments or scripts dropped",)
+            notes += (f"{hidden} comments, scripts, hidden elements or titles dropped",)
         yield Document(
             id=doc_id,
             source=str(source),
@@ -107,7 +139,7 @@ def _front_title(block: str, mark: str) -> str:
             return ""
         return title.strip() if isinstance(title, str) else ""
     found = _YAML_TITLE.search(block)
-    if not found or found[1][0] in "|>&*{[":
+    if not found or found[1][0] in "|>&*!{[":
         return ""
     value = found[1]
     if value[0] in "\"'" and value[-1] == value[0] and len(value) > 1:
@@ -117,22 +149,89 @@ def _front_title(block: str, mark: str) -> str:
 
 def _visible(text: str) -> tuple[str, int]:
     """Return the text without what the page does not show, and how many pieces that were."""
-    hidden = 0
+    counts: Counter[str] = Counter()
 
     def see(found: re.Match[str]) -> str:
-        nonlocal hidden
-        hidden += found["hidden"] is not None
+        counts["piece"] += found["hidden"] is not None
+        counts["title"] += found["title"] is not None
         return found["code"] or found["alt"] or ""
 
     def link(found: re.Match[str]) -> str:
-        is_kept = found["code"] or _OUTSIDE.match(found["target"])
-        return found[0] if is_kept else found["shown"]
+        if found["code"]:
+            return found[0]
+        target, in_brackets = _TITLE_IN_BRACKETS.subn("", found["target"])
+        counts["title"] += found["title"] is not None or in_brackets
+        is_kept = _OUTSIDE.match(target)
+        return f"[{found['shown']}]({target.strip()})" if is_kept else found["shown"]
 
-    parts = [
-        piece if is_code else _LINK.sub(link, _UNSEEN.sub(see, piece))
-        for piece, is_code in _pieces(text)
-    ]
-    return "".join(parts), hidden
+    def definition(found: re.Match[str]) -> str:
+        counts["title"] += found["title"] is not None
+        is_run = _RUNNABLE.match(found["target"])
+        return found["name"] if is_run else f"{found['name']} {found['target']}"
+
+    def tag(found: re.Match[str]) -> str:
+        return found["code"] or _bare_tag(found["name"], found["more"], counts)
+
+    parts = []
+    for piece, is_code in _pieces(text):
+        if not is_code:
+            piece = _without_concealed(piece, counts)
+            for pattern, change in (
+                (_UNSEEN, see),
+                (_LINK, link),
+                (_DEFINITION, definition),
+                (_RAW_TAG, tag),
+            ):
+                piece = pattern.sub(change, piece)
+        parts.append(piece)
+    return "".join(parts), counts.total()
+
+
+def _without_concealed(text: str, counts: Counter[str]) -> str:
+    """Take out elements that are not shown; one that is never closed hides all behind it."""
+    parts = []
+    at = 0
+    while found := _CONCEALING.search(text, at):
+        if found["code"]:
+            parts.append(text[at : found.end()])
+            at = found.end()
+            continue
+        parts.append(text[at : found.start()])
+        at = _end_of(text, found)
+        counts["piece"] += 1
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _end_of(text: str, opening: re.Match[str]) -> int:
+    """Return where an element ends, those of its kind inside it counted."""
+    kind = opening["box"].lower()
+    if kind in _WITHOUT_END or opening[0].endswith("/>"):
+        return opening.end()
+    depth = 1
+    tags = re.compile(rf"<(?P<close>/)?{kind}\b[^<>]*>", re.IGNORECASE)
+    for tag in tags.finditer(text, opening.end()):
+        depth += -1 if tag["close"] else 1
+        if not depth:
+            return tag.end()
+    return len(text)
+
+
+def _bare_tag(name: str, more: str, counts: Counter[str]) -> str:
+    """Return a tag without its attributes, a picture as what it is called; count what spoke."""
+    attributes = {
+        found["key"].lower(): found["one"] or found["two"] or found["bare"] or ""
+        for found in _ATTRIBUTE.finditer(more)
+    }
+    is_picture = name.lower() == "img"
+    counts["title"] += sum(
+        bool(value) and _SPEAKING.match(key) is not None and not (is_picture and key == "alt")
+        for key, value in attributes.items()
+    )
+    if is_picture:
+        return attributes.get("alt", "")
+    target = attributes.get("href", "")
+    return f'<{name} href="{target}">' if _OUTSIDE.match(target) else f"<{name}>"
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:

@@ -134,7 +134,7 @@ def _count_the_rest(package: Package, named: Element | None) -> None:
     """Count what is never read: headers and footers of pages, and macros."""
     for item in named.iter(*_HEADER_FOOTER) if named is not None else ():
         has_text = any(text.strip() for text in item.itertext())
-        package.count("page header or footer", int(has_text))
+        package.count("line of page headers and footers", int(has_text))
     names = package.container.names()
     package.count(
         "macro project", int(any(name.startswith(("Basic/", "Scripts/")) for name in names))

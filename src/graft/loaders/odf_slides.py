@@ -56,7 +56,7 @@ def _read(reader: TextReader, page: Element) -> tuple[str, list[Block]]:
         elif shape.get(f"{_P}placeholder") == "true":
             continue  # a prompt to click here, which no show has
         elif kind in _FURNITURE:
-            reader.package.count("page header or footer", int(any(reader.drawn(shape))))
+            reader.package.count("line of page headers and footers", int(any(reader.drawn(shape))))
         elif kind == "title" and not title:
             title = " ".join(" ".join(item.text for item in reader.drawn(shape)).split())
         else:

@@ -91,6 +91,10 @@ def open_regular(source: Path) -> BufferedReader:
         UnreadableDocument: the file cannot be opened, is none, or is too large.
     """
     try:
+        # Opening a device can already do something, such as winding a tape back.
+        named = os.lstat(source)
+        if not stat.S_ISREG(named.st_mode) and not stat.S_ISLNK(named.st_mode):
+            raise _no_file(source, named)
         descriptor = os.open(source, _FLAGS)
     except (OSError, ValueError) as error:
         raise _unopened(source, error) from error
@@ -105,7 +109,11 @@ def open_regular(source: Path) -> BufferedReader:
             why=f"it has {status.st_size:,} bytes",
             next_step="split it and add the parts",
         )
-    raise UnreadableDocument(
+    raise _no_file(source, status)
+
+
+def _no_file(source: Path, status: os.stat_result) -> UnreadableDocument:
+    return UnreadableDocument(
         "the path is not a regular file",
         where=str(source),
         why="it is a folder" if stat.S_ISDIR(status.st_mode) else "it is a pipe or a device",

@@ -49,6 +49,7 @@ _FURNITURE_SHARE = 0.6
 _PAGES_NAMED = 8
 _OCR_DOTS = 200  # an inch: what scanners use, and more made no word better
 _OCR_PIXELS = 25_000_000
+_INSTALL_OCR = "pip install 'graft[ocr]'"
 
 
 class PdfLoader:
@@ -158,7 +159,7 @@ def _read_scan(page: PdfPage, source: Path) -> list[str]:
             "the PDF is scanned, and what reads scans is not installed",
             where=str(source),
             why="reading pictures of text needs the extra ocr",
-            next_step="pip install 'graft[ocr]'",
+            next_step=_INSTALL_OCR,
         )
     width, height = page.get_size()
     scale = min(_OCR_DOTS / 72, math.sqrt(_OCR_PIXELS / max(1.0, width * height)))
@@ -182,7 +183,8 @@ def _without_text(pages: Sequence[_Page], source: Path, ocr: bool) -> Unreadable
         why=f"none of its {len(pages)} pages has a text layer",
         next_step="scan it anew with more dots an inch, or leave it out"
         if ocr
-        else "add it with OCR on, or run OCR over it first: ocrmypdf IN.pdf OUT.pdf",
+        else ("" if is_installed() else _INSTALL_OCR + ", then ")
+        + "add it with OCR on, or run OCR over it first: ocrmypdf IN.pdf OUT.pdf",
     )
 
 
@@ -196,7 +198,8 @@ def _notes(pages: Sequence[_Page], attached: int) -> list[str]:
     left_out["attached file"] = attached
     notes = [f"{_listed(by_ocr)} read by OCR"] if by_ocr else []
     if scanned:
-        notes.append(f"{_listed(scanned)} {_has(scanned)} no text: scanned?")
+        how = "" if is_installed() else f" {_INSTALL_OCR} to read them"
+        notes.append(f"{_listed(scanned)} {_has(scanned)} no text: scanned?{how}")
     if empty := [number for number in bare if number not in scanned]:
         notes.append(f"{_listed(empty)} {_has(empty)} no text")
     if hidden:

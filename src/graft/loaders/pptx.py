@@ -164,7 +164,7 @@ class _Reader:
         kind = (place.get("type") or "") if place is not None else None
         lines = _lines(self.package, shape.find(f"{_P}txBody"), kind)
         if kind in _FURNITURE:
-            self.package.count("page header or footer", int(bool(lines)))
+            self.package.count("line of page headers and footers", int(bool(lines)))
         elif kind in _TITLES and not self.title:
             self.title = " ".join(" ".join(lines).split())
         elif lines:

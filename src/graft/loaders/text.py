@@ -37,6 +37,8 @@ _UTF16_ZERO_SHARE = 0.3
 _BINARY_ZERO_SHARE = 0.01
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
+# What a name must not do to the terminal or page that shows it: escapes and turns of direction.
+_UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _UNDERLINE = re.compile(r"^(?:={3,}|-{3,}|~{3,})\s*$")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\[.?\]|\d+[.)])\s")
 _LETTER_HEAD = re.compile(r"^(?:to|from|date|cc|re|dear)\b\s*[:,]?", re.IGNORECASE)
@@ -139,7 +141,8 @@ def title_from_name(source: Path) -> str:
     >>> title_from_name(Path("boiler-house_log.txt"))
     'boiler house log'
     """
-    return re.sub(r"[-_\s]+", " ", source.stem).strip() or source.name
+    shown = _UNSHOWN.sub("", re.sub(r"[-_\s]+", " ", source.stem)).strip()
+    return shown or source.name
 
 
 class TextLoader:

@@ -134,7 +134,7 @@ def _drawn(package: Package, part: str) -> Iterator[str]:
 
 def _drawing(package: Package, part: str, root: Element) -> Iterator[str]:
     relations = package.relations(part)
-    for shape in _shapes(root):
+    for shape in _shapes(package, root):
         name = local_name(shape)
         if name == "pic":
             package.count("picture")
@@ -157,23 +157,26 @@ def _chart(package: Package, space: Element) -> Iterator[str]:
         yield f"{kind} chart: ".lstrip().capitalize() + "; ".join(text for text in titles if text)
 
 
-def _shapes(parent: Element) -> Iterator[Element]:
-    """Yield the shown boxes, pictures and frames of a drawing, groups opened."""
+def _shapes(package: Package, parent: Element) -> Iterator[Element]:
+    """Yield the shown boxes, pictures and frames of a drawing, groups opened; count the hidden."""
     for item in parent:
         name = local_name(item)
         named = item.find("*/{*}cNvPr")
         if named is not None and named.get("hidden") in _ON:
+            package.count("hidden shape")
             continue
         if name in ("sp", "pic", "graphicFrame", "cxnSp"):
             yield item
         elif name == "AlternateContent":
             branch = shown_choice(item)
-            yield from _shapes(branch) if branch is not None else ()
+            yield from _shapes(package, branch) if branch is not None else ()
         elif name in ("twoCellAnchor", "oneCellAnchor", "absoluteAnchor", "grpSp"):
-            yield from _shapes(item)
+            yield from _shapes(package, item)
 
 
 def _lines(package: Package, element: Element) -> list[str]:
     """Return the paragraphs of a box or a title."""
-    paragraphs = list(element.iter(f"{_A}p"))[:_MAX_PARAGRAPHS]
-    return [text for item in paragraphs if (text := paragraph_text(package, item))]
+    paragraphs = list(element.iter(f"{_A}p"))
+    package.count("paragraph of very long boxes", max(0, len(paragraphs) - _MAX_PARAGRAPHS))
+    shown = paragraphs[:_MAX_PARAGRAPHS]
+    return [text for item in shown if (text := paragraph_text(package, item))]

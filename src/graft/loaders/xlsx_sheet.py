@@ -106,7 +106,7 @@ class SheetReader:
                 sheet.has_picture = True
             elif name.endswith(("Header", "Footer")):
                 self._package.count(
-                    "page header or footer", int(bool((element.text or "").strip()))
+                    "line of page headers and footers", int(bool((element.text or "").strip()))
                 )
         self._mark_headers(sheet, part)
         self._drop_white(sheet)
