@@ -212,6 +212,8 @@ class Corpus:
         """
         with self._lock.held(on_progress):
             number = version_number(self._catalog, version)
+            if self._catalog.states(number) == self._catalog.states():
+                return None
             rows, gone = plan_rollback(self._catalog, number)
             change = Change(self._catalog, embedder, index, on_progress)
             change.revive(rows)

@@ -136,7 +136,9 @@ class FakeWorkspace:
             next_step="graft init",
         )
 
-    def add(self, paths: Sequence[Path | str], on_progress: Progress | None = None) -> AddReport:
+    def add(
+        self, paths: Sequence[Path | str], on_progress: Progress | None = None, **_: bool
+    ) -> AddReport:
         """Keep the texts of Markdown and text files; skip all others."""
         known = dict(self._state["documents"])
         found: dict[str, str] = {}
