@@ -368,7 +368,7 @@ def text_statistics(text: str) -> dict[str, float]:
     """
     words = text.split()
     signs = sum(map(len, words))
-    letters = sum(sign.isalpha() for sign in text)
+    letters = sum(map(str.isalpha, text))
     return {
         "characters": len(text),
         "words": len(words),

@@ -18,7 +18,7 @@ from graft.catalog_schema import DOCUMENT, LIVE, check_of, insert_passages, stor
 from graft.protocols import Published
 from graft.types import Passage, fingerprint
 
-__all__ = ["Goal", "Staged", "commit", "drop_staged", "replace_pairs", "stage", "staged_of"]
+__all__ = ["Goal", "Staged", "commit", "replace_pairs", "stage", "staged_of"]
 
 
 class Staged(NamedTuple):
@@ -81,14 +81,6 @@ def staged_of(catalog: Catalog, source: str, splitter: str) -> list[Staged]:
             (source, splitter),
         )
         return [Staged(*row) for row in found]
-
-
-def drop_staged(catalog: Catalog, rows: Sequence[int]) -> None:
-    """Forget staged documents."""
-    if rows:
-        with catalog.opened() as store, store:
-            for row in rows:
-                _drop(store, '"row" = ?', row)
 
 
 def commit(catalog: Catalog, goal: Goal, published: Published) -> int | None:

@@ -7,7 +7,8 @@ import pytest
 
 from graft.errors import BadInput, FingerprintMismatch
 from graft.index.lancedb import LanceIndex
-from graft.testing.index_contract import IndexContract, document_passage, vectors
+from graft.protocols import Published
+from graft.testing.index_contract import IndexContract, Serving, document_passage, vectors
 from graft.types import Where
 
 
@@ -19,6 +20,9 @@ class TestLanceIndex(IndexContract):
 
     def reopened(self, index):
         return LanceIndex(self.folder, 4, "fake")
+
+    def serving(self, serves):
+        return LanceIndex(self.folder, 4, "fake", serves=serves)
 
 
 def test_another_embedder_or_dimension_is_refused(tmp_path):
@@ -85,3 +89,40 @@ def test_a_second_reader_sees_new_passages(tmp_path, monkeypatch):
     found = reader.search("pump", vectors((1, 0, 0, 0)), 1, Where())
     assert [hit.passage.id for hit in found["dense"]] == ["p1"]
     assert [hit.passage.id for hit in found["text"]] == ["p1"]
+
+
+def test_old_versions_of_the_table_are_cleared_away_and_the_live_one_is_not(tmp_path, monkeypatch):
+    import datetime
+
+    short = datetime.timedelta(milliseconds=1)
+    monkeypatch.setattr("graft.index.lancedb._KEPT_VERSIONS", short)
+    serves = Serving(Published("nothing", {}))
+    writer = LanceIndex(tmp_path, 4, "fake")
+    reader = LanceIndex(tmp_path, 4, "fake", serves=serves)
+    counts = []
+    for number in range(30):
+        writer.write([document_passage("p1", f"pump {number}")], vectors((1, 0, 0, 0)))
+        serves.state = writer.publish(serves.state)
+        writer.tidy()
+        counts.append(len(writer._table.list_versions()))
+        (found,) = reader.search("pump", vectors((1, 0, 0, 0)), 1, Where())["text"]
+        assert found.passage.text == f"pump {number}"
+    assert max(counts) <= 30
+    assert len(serves.state.files) < 60
+    assert LanceIndex(tmp_path, 4, "fake", serves=serves).all_passages() == reader.all_passages()
+
+
+def test_above_the_limit_a_published_state_is_searched_too(tmp_path):
+    rows = vectors(*np.random.default_rng(7).normal(size=(300, 8)))
+    passages = [document_passage(f"p{n:03}", f"word{n}", f"{n % 9}.md", n) for n in range(300)]
+    serves = Serving(Published("nothing", {}))
+    writer = LanceIndex(tmp_path, 8, "fake", exact_limit=100)
+    writer.write(passages, rows)
+    serves.state = writer.publish(serves.state)
+    reader = LanceIndex(tmp_path, 8, "fake", exact_limit=100, serves=serves)
+    writer.remove([passage.id for passage in passages[:200]])
+    found = reader.search("word5", rows[5], 3, Where())
+    assert found["dense"][0].passage.id == found["text"][0].passage.id == "p005"
+    serves.state = writer.publish(serves.state)
+    assert reader.search("word5", rows[5], 3, Where())["text"] == []
+    assert len(reader.all_passages()) == 100

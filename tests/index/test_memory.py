@@ -17,6 +17,9 @@ class TestMemoryIndex(IndexContract):
     def reopened(self, index):
         return MemoryIndex(4, "fake", self.folder)
 
+    def serving(self, serves):
+        return MemoryIndex(4, "fake", self.folder, serves=serves)
+
 
 def test_without_a_folder_nothing_is_kept(tmp_path):
     index = MemoryIndex(4)

@@ -13,6 +13,7 @@ import datetime
 import json
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -84,6 +85,7 @@ class LanceIndex:
         self._good: set[str] = set()
         self._pinned: Any = None
         self._lookup: Lookup | None = None
+        self._one_at_a_time = threading.Lock()
         self._table = self._open(identity)
 
     @property
@@ -121,14 +123,15 @@ class LanceIndex:
         Raises:
             BadInput: the state to serve is not there, or is damaged.
         """
-        state = self._follow()
-        try:
-            return self._search(text, vector, k, where)
-        except (OSError, RuntimeError):
-            # The version may have been cleared away meanwhile: then another one is live.
-            if self._follow() == state:
-                raise
-            return self._search(text, vector, k, where)
+        with self._one_at_a_time:  # a search must not see the state change under it
+            state = self._follow()
+            try:
+                return self._search(text, vector, k, where)
+            except (OSError, RuntimeError):
+                # The version may have been cleared away meanwhile: then another one is live.
+                if self._follow() == state:
+                    raise
+                return self._search(text, vector, k, where)
 
     def _search(
         self, text: str, vector: NDArray[np.float32], k: int, where: Where

@@ -8,6 +8,9 @@
         def reopened(self, index):
             return MyIndex(index.folder, 4, "fake")
 
+        def serving(self, serves):
+            return MyIndex(self.folder, 4, "fake", serves=serves)
+
 Vectors have four dimensions, so that every expected order can be worked out by eye.
 """
 
@@ -18,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from graft.errors import BadInput
+from graft.protocols import Published
 from graft.types import Hit, Passage, Where
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["IndexContract", "document_passage", "pair_passage", "vectors"]
+__all__ = ["IndexContract", "Serving", "document_passage", "pair_passage", "vectors"]
 
 NASTY_QUERIES = (
     "",
@@ -82,6 +87,21 @@ def _ids(hits: Sequence[Hit]) -> list[str]:
     return [hit.passage.id for hit in hits]
 
 
+class Serving:
+    """Says which state of an index is searched; set `state`."""
+
+    def __init__(self, state: Published) -> None:
+        self.state = state
+
+    def published_token(self) -> str:
+        """Return the name of the state."""
+        return self.state.token
+
+    def published(self) -> Published:
+        """Return the state."""
+        return self.state
+
+
 class IndexContract:
     """The contract; an index has four dimensions and the identity "fake"."""
 
@@ -93,6 +113,10 @@ class IndexContract:
     def reopened(self, index: Any) -> Any:  # noqa: ANN401
         """Return a new object over the same stored data."""
         raise NotImplementedError("override `reopened`")
+
+    def serving(self, serves: Serving) -> Any:  # noqa: ANN401
+        """Return a new object over the same stored data that serves a state."""
+        raise NotImplementedError("override `serving`")
 
     @pytest.fixture
     def filled(self, index: Any) -> Any:  # noqa: ANN401
@@ -236,3 +260,38 @@ class IndexContract:
             assert [hit.score for hit in after[channel]] == pytest.approx(
                 [hit.score for hit in before[channel]], abs=1e-4
             )
+
+    def test_passages_are_fetched_with_their_vectors(self, filled: Any) -> None:  # noqa: ANN401, D102
+        found = filled.fetch(["p1", "q2", "none"])
+        assert set(found) == {"p1", "q2"}
+        assert found["p1"][0] == document_passage("p1", "The pump runs dry for ninety seconds")
+        assert list(found["p1"][1]) == pytest.approx(EAST)
+        filled.write([document_passage("p1", "The turbine hums")], vectors(UP))
+        assert filled.fetch(["p1"])["p1"][0].text == "The turbine hums"
+        assert filled.fetch([]) == {}
+
+    def test_a_published_state_is_searched_while_the_next_is_written(  # noqa: D102
+        self,
+        filled: Any,  # noqa: ANN401
+    ) -> None:
+        serves = Serving(Published("nothing", {}))
+        reader = self.serving(serves)
+        assert not any(reader.search("pump", vectors(EAST), 5, Where()).values())
+        serves.state = filled.publish(serves.state)
+        before = filled.all_passages()
+        assert filled.publish(serves.state) == serves.state
+        filled.write([document_passage("p9", "A pump", "z.md")], vectors(EAST))
+        filled.remove(["p1"])
+        assert reader.all_passages() == before
+        found = reader.search("ninety", vectors(EAST), 5, Where())
+        assert _ids(found["text"]) == _ids(found["dense"])[:1] == ["p1"]
+        serves.state = filled.publish(serves.state)
+        filled.tidy()
+        assert {passage.id for passage in reader.all_passages()} == {"p9", "p2", "p3", "q1", "q2"}
+        assert _ids(reader.search("ninety", vectors(EAST), 5, Where())["text"]) == []
+
+    def test_a_state_of_another_index_is_refused(self, filled: Any) -> None:  # noqa: ANN401, D102
+        filled.publish(Published("nothing", {}))
+        reader = self.serving(Serving(Published("0123456789abcdef:2", {})))
+        with pytest.raises(BadInput, match="not the one that the catalogue names"):
+            reader.search("pump", vectors(EAST), 5, Where())
