@@ -124,7 +124,7 @@ class Preparing:
         flags = []
         if unscored := len(questions.questions) - len(scored.questions):
             flags.append(f"retrieval_only:{unscored}")
-        if skipped := len(list(self.corpus.skipped())):
+        if skipped := sum(item.state != "removed" for item in self.corpus.skipped()):
             flags.append(f"skipped_documents:{skipped}")
         if not scored.by_split("dev"):
             flags.append("no_dev")

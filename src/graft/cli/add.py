@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graft.cli.session import Session
-from graft.cli.texts import counted, plain_data
+from graft.cli.texts import counted, on_one_line, plain_data
 from graft.errors import GraftError
 from graft.watching import SWEEP_SECONDS, rounds
 
@@ -62,7 +62,7 @@ def _show(session: Session, report: AddReport, skipped: Sequence[object], prefix
     session.document(plain_data(report))
     for item in report.skipped:
         if item in skipped:
-            session.complain(f"skipped {item.path}: {item.reason}")
+            session.complain(f"skipped {on_one_line(item.path)}: {on_one_line(item.reason)}")
             if item.next_step:
                 session.note(f"  next: {item.next_step}")
     counts = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from graft.cli.session import Session
-from graft.cli.texts import counted, plain_data
+from graft.cli.texts import counted, on_one_line, plain_data
 from graft.errors import GraftError
 
 if TYPE_CHECKING:
@@ -144,6 +144,6 @@ def _show_diff(session: Session, found: Diff) -> None:
 
 def _list(session: Session, sign: str, names: list[str] | tuple[str, ...]) -> None:
     for name in names[:_SHOWN]:
-        session.show(f"{sign} {name}")
+        session.show(f"{sign} {on_one_line(name)}")
     if len(names) > _SHOWN:
         session.show(f"{sign} and {len(names) - _SHOWN:,} more")

@@ -14,7 +14,16 @@ from typing import Any
 
 from graft.types import Hit
 
-__all__ = ["cited", "counted", "duration", "flattened", "plain_data", "safe", "worded"]
+__all__ = [
+    "cited",
+    "counted",
+    "duration",
+    "flattened",
+    "on_one_line",
+    "plain_data",
+    "safe",
+    "worded",
+]
 
 _UNSAFE = {
     code: None
@@ -36,6 +45,15 @@ def safe(text: str) -> str:
     'a[31mb\nc'
     """
     return text.translate(_UNSAFE)
+
+
+def on_one_line(name: str) -> str:
+    r"""Return the name of a file or document for one line of a terminal.
+
+    >>> on_one_line("a\nb\x1b[31m.md")
+    'a\\nb[31m.md'
+    """
+    return safe(name.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t"))
 
 
 def counted(number: int, noun: str) -> str:
@@ -65,7 +83,7 @@ def cited(hit: Hit) -> str:
     if passage.kind == "pair":
         return f"training pair {passage.pair_id}"
     page = f", page {passage.page}" if passage.page is not None else ""
-    return " > ".join([passage.doc_id, *passage.heading_path]) + page
+    return on_one_line(" > ".join([passage.doc_id, *passage.heading_path]) + page)
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -95,7 +113,7 @@ def worded(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, list | tuple):
         return ", ".join(
-            ": ".join(map(str, item)) if isinstance(item, list | tuple) else str(item)
+            on_one_line(": ".join(map(str, item)) if isinstance(item, list | tuple) else str(item))
             for item in value
         )
     return str(value)
