@@ -166,6 +166,7 @@ class Config:
     embedder: str = "embedded:all-minilm-l6-v2"
     generator: Literal["auto", "openvino", "transformers", "openai", "fake"] = "auto"
     offline: bool = True
+    ocr: bool = False  # read pages that are pictures of text, which takes seconds a page
     seed: int = 7
     prompt: PromptConfig = field(default_factory=PromptConfig)
     retrieval: RetrievalConfig = field(default_factory=RetrievalConfig)

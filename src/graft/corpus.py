@@ -65,9 +65,15 @@ def silent(phase: str, done: int, total: int, note: str = "") -> None:
 
 
 class Corpus:
-    """The documents of a workspace; `folder` is its `.graft`, `clock` tells the time."""
+    """The documents of a workspace; `folder` is its `.graft`, `clock` tells the time.
 
-    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+    With `ocr` pages that are pictures of text are read too.
+    """
+
+    def __init__(
+        self, folder: Path, clock: Callable[[], float] = time.time, *, ocr: bool = False
+    ) -> None:
+        self._ocr = ocr
         self.folder = folder
         self._catalog = Catalog(folder / CATALOG)
         self._lock = WriterLock(folder)
@@ -171,7 +177,7 @@ class Corpus:
             before = self._catalog.states()
             change = Change(self._catalog, embedder, index, on_progress)
             past = Past({one.path: one for one in self.skipped()}, self._clock(), retry)
-            reader = Reader(self.folder.parent, before, splitter, change, past)
+            reader = Reader(self.folder.parent, before, splitter, change, past, ocr=self._ocr)
             reading = reader.read(scans, on_progress)
             for database in databases:
                 reader.read_rows(database, reading, on_progress)

@@ -301,7 +301,8 @@ class Reader:
             status = path.lstat()
         except OSError as error:
             return error.strerror or str(error)
-        parts = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, version_for(path))
+        times = (status.st_mtime_ns, status.st_ctime_ns)
+        parts = (status.st_size, *times, version_for(path), "ocr" if self._ocr else "")
         return ":".join(map(str, parts))
 
     def _is_unchanged(self, names: Sequence[str], path: Path) -> bool:

@@ -111,7 +111,7 @@ class Workspace:
     @cached_property
     def corpus(self) -> Corpus:
         """Return the documents."""
-        return Corpus(self.state)
+        return Corpus(self.state, ocr=self.config.ocr)
 
     @cached_property
     def index(self) -> Any:  # noqa: ANN401 - graft.index.lancedb.LanceIndex, imported late

@@ -177,7 +177,7 @@ class TestContract(LoaderContract):
 
 
 @pytest.mark.parametrize(
-    ("is_installed", "step"), [(True, "add it with OCR on"), (False, "pip install 'graft[ocr]'")]
+    ("is_installed", "step"), [(True, "set ocr = true"), (False, "pip install -e '.[ocr]'")]
 )
 def test_a_scan_is_refused(tmp_path, monkeypatch, is_installed, step):
     monkeypatch.setattr(pdf_module, "is_installed", lambda: is_installed)
@@ -197,7 +197,7 @@ def test_pages_that_are_pictures_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(pdf_module, "is_installed", lambda: False)
     document = load(tmp_path, draw_pdf(SEEN, SEEN, SCAN, "", SEEN, SEEN, SCAN))
     assert document.notes == (
-        "pages 3 and 7 have no text: scanned? pip install 'graft[ocr]' to read them",
+        "pages 3 and 7 have no text: scanned? pip install -e '.[ocr]' to read them",
         "page 4 has no text",
     )
     assert [section.page for section in document.sections] == [1, 2, 5, 6]
@@ -232,7 +232,7 @@ def test_ocr_that_is_not_installed_is_named_with_its_command(tmp_path, monkeypat
     path.write_bytes(draw_pdf(SCAN))
     with pytest.raises(UnreadableDocument, match="not installed") as caught:
         list(PdfLoader(ocr=True).load(path, "scan.pdf"))
-    assert caught.value.next_step == "pip install 'graft[ocr]'"
+    assert caught.value.next_step == "pip install -e '.[ocr]'"
 
 
 @pytest.mark.parametrize(

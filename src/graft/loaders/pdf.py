@@ -49,7 +49,7 @@ _FURNITURE_SHARE = 0.6
 _PAGES_NAMED = 8
 _OCR_DOTS = 200  # an inch: what scanners use, and more made no word better
 _OCR_PIXELS = 25_000_000
-_INSTALL_OCR = "pip install 'graft[ocr]'"
+_INSTALL_OCR = "pip install -e '.[ocr]'"
 
 
 class PdfLoader:
@@ -184,7 +184,7 @@ def _without_text(pages: Sequence[_Page], source: Path, ocr: bool) -> Unreadable
         next_step="scan it anew with more dots an inch, or leave it out"
         if ocr
         else ("" if is_installed() else _INSTALL_OCR + ", then ")
-        + "add it with OCR on, or run OCR over it first: ocrmypdf IN.pdf OUT.pdf",
+        + "set ocr = true in graft.toml, or run OCR over it first: ocrmypdf IN.pdf OUT.pdf",
     )
 
 
