@@ -18,7 +18,8 @@ from graft.testing.workspace import FakeWorkspace
 
 COMMANDS = [
     "init", "add", "questions import", "questions check", "questions export", "search", "ask",
-    "train", "compare", "report", "score", "serve", "status", "doctor", "config", "demo",
+    "train", "compare", "report", "score", "serve", "remove", "versions", "tag",
+    "rollback", "diff", "verify", "status", "doctor", "config", "demo",
 ]  # fmt: skip
 
 

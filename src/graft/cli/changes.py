@@ -45,9 +45,10 @@ def remove(
         typer.Argument(metavar="DOCUMENT...", help="Ids, patterns of ids, files or folders."),
     ],
 ) -> None:
-    """Take documents out of the workspace; files on the disk are left alone.
+    """Take documents out of the workspace.
 
-    A removed file stays out when its folder is added again, until it is added by its own path.
+    Files on the disk are left alone. A removed file stays out when its folder is added again,
+    until it is added by its own path.
     """
     removed = session.open().changes.remove(documents)
     session.document({"removed": list(removed)})
@@ -57,7 +58,10 @@ def remove(
 
 
 def versions(session: Session) -> None:
-    """List the versions of the documents that are kept: the newest twenty and all tagged."""
+    """List the versions of the documents.
+
+    The newest twenty and all tagged ones are kept.
+    """
     found = session.open().changes.versions()
     session.document({"versions": [plain_data(item) for item in found]})
     for item in found:
@@ -74,7 +78,7 @@ def tag(
     name: Annotated[str, typer.Argument(help="The name to give.")],
     version: Annotated[str, typer.Argument(help="Its number; the newest by default.")] = "",
 ) -> None:
-    """Name a version, so that it is kept for good and can be gone back to."""
+    """Name a version, so that it is kept for good."""
     changes = session.open().changes
     number = version or _newest(session)
     changes.tag(name, number)
@@ -83,9 +87,10 @@ def tag(
 
 
 def rollback(session: Session, version: _VersionArgument) -> None:
-    """Make a new version that equals an older one; nothing of the newer ones is lost.
+    """Make the documents what they were at a version.
 
-    Files on the disk are left alone: graft add takes in what lies there now.
+    It is a new version, so nothing of the newer ones is lost. Files on the disk are left alone:
+    graft add takes in what lies there now.
     """
     workspace = session.open()
     with session.progress() as progress:
@@ -109,7 +114,10 @@ def diff(
 
 
 def verify(session: Session) -> None:
-    """Compare the catalogue and the index piece by piece; exit code 1 where something is amiss."""
+    """Compare catalogue and index piece by piece.
+
+    The exit code is 1 where something is amiss.
+    """
     problems = session.open().changes.verify()
     session.document({"problems": [plain_data(item) for item in problems]})
     for item in problems:

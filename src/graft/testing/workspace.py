@@ -137,12 +137,15 @@ class FakeWorkspace:
         )
 
     def add(
-        self, paths: Sequence[Path | str], on_progress: Progress | None = None, **_: bool
+        self,
+        paths: Sequence[Path | str],
+        on_progress: Progress | None = None,
+        *,
+        retry: bool = False,
     ) -> AddReport:
         """Keep the texts of Markdown and text files; skip all others."""
         known = dict(self._state["documents"])
-        found: dict[str, str] = {}
-        skipped = []
+        found, skipped = dict[str, str](), list[Skipped]()
         for start in map(Path, paths):
             files = sorted(start.rglob("*")) if start.is_dir() else [start]
             for path in (item for item in files if item.is_file()):
