@@ -89,7 +89,8 @@ class PdfLoader:
         # A word cut at the end of a page is not cut by the footer below it.
         plain = [_CONTROLS.sub("", _CUT_WORD.sub("-\n", page.text)) for page in pages]
         lines, notes = without_furniture([text.split("\n") for text in plain])
-        lines = [text.split("\n") for text in _join_cut_words(["\n".join(page) for page in lines])]
+        whole = _join_cut_words(["\n".join(page) for page in lines])
+        lines = [text.split("\n") if text else [] for text in whole]
         bodies = [_paragraphs(page) for page in lines]
         shown = zip(bodies, ("\n".join(page.fields) for page in pages), strict=True)
         text, sections = _lay_out(["\n\n".join(filter(None, parts)) for parts in shown])

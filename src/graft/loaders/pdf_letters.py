@@ -105,7 +105,11 @@ def _wide_letters(textpage: PdfTextPage, widths: dict[str, float]) -> Iterator[_
             seen.append((at, font, width))
     for at, font, width in seen:
         if width > widths[font] * _WIDER:
-            yield _Wide(at, textpage.get_charbox(at))
+            box = textpage.get_charbox(at)
+            # Where the font tells more than one letter for a glyph, they share its place.
+            beside = [near for near in (at - 1, at + 1) if 0 <= near < len(text)]
+            if not any(textpage.get_charbox(near) == box for near in beside):
+                yield _Wide(at, box)
 
 
 def _font(textpage: PdfTextPage, at: int, pdfium: ModuleType) -> str:
