@@ -212,7 +212,7 @@ def _tables_to_rows(root: Element) -> None:
     for table in reversed(tables):
         caption = table.find("caption")
         lines = [_inline(caption)] if caption is not None else []
-        rows = list(_rows(table))
+        rows = list(_cell_rows(table))
         is_inner = table in inner
         lines += _told(table, rows) if is_inner else [" | ".join(cells) for cells in rows]
         table.clear(keep_tail=True)
@@ -253,7 +253,11 @@ def _told(table: Element, rows: list[list[str]]) -> list[str]:
     ]
 
 
-def _rows(table: Element) -> Iterator[list[str]]:
+def _rows(table: Element) -> Iterator[str]:
+    return (" | ".join(cells) for cells in _cell_rows(table))
+
+
+def _cell_rows(table: Element) -> Iterator[list[str]]:
     """Yield the rows; a cell that spans rows is repeated in each, so that a row reads alone."""
     spanning: dict[int, tuple[str, int]] = {}
     for row in _own(table, "tr", "table"):

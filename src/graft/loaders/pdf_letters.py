@@ -150,7 +150,7 @@ def _ligature(ink: numpy.ndarray) -> str:
 
 def _stems(ink: numpy.ndarray) -> list[tuple[int, int]]:
     """Return the columns of the upright strokes, from left to right."""
-    full = ink[_STEM_ROWS].all(axis=0)
+    full = [bool(ink[_STEM_ROWS, column].all()) for column in range(ink.shape[1])]
     stems: list[tuple[int, int]] = []
     for column, is_full in enumerate(full):
         if is_full and stems and stems[-1][1] == column:
