@@ -134,3 +134,32 @@ def test_text_hidden_by_its_style_is_dropped_and_counted(tmp_path, style):
     document = load(tmp_path, f"<p>Words</p><p style='{style}'>SECRET</p>")
     assert document.text == "Words"
     assert document.notes == ("dropped elements: 1 hidden",)
+
+
+def test_a_picture_is_read_as_the_words_that_stand_for_it(tmp_path):
+    document = load(
+        tmp_path,
+        "<p>Turn <img src=a.png alt='the red valve'> left.</p><img src=b.png><img alt=IMG_1.jpg>"
+        "<figure><img alt='Oil pump'><figcaption>Oil pump, from above</figcaption></figure>"
+        "<figure><img alt='A crack'><figcaption>Figure 2</figcaption></figure>"
+        "<table><tr><th>Part</th></tr><tr><td><img alt='Seal ring'></td></tr></table>",
+    )
+    assert document.text == (
+        "Turn the red valve left.\n\nOil pump, from above\n\nA crack\n\nFigure 2\n\nPart\nSeal ring"
+    )
+    assert document.notes == ("pictures without text: 2",)
+
+
+def test_rows_around_a_nested_table_stand_under_their_column_names(tmp_path):
+    document = load(
+        tmp_path,
+        "<table><tr><th>Pump</th><th>Seals</th><th>Price</th></tr><tr><td>Tarn</td><td>two"
+        "<table><tr><th>Size</th><th>Bar</th></tr><tr><td>4</td><td>90</td></tr>"
+        "<tr><td>6</td><td>70</td></tr></table></td><td>12</td></tr>"
+        "<tr><td>Skog</td><td><table><tr><td>8</td><td>red</td></tr></table></td>"
+        "<td>15</td></tr></table>",
+    )
+    assert document.text == (
+        "Pump | Seals | Price\nTarn | two Size: 4, Bar: 90; Size: 6, Bar: 70 | 12\n"
+        "Skog | 8, red | 15"
+    )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 
@@ -146,3 +147,17 @@ def test_front_matter_is_never_run_or_unfolded(tmp_path):
     document = load(tmp_path, text)
     assert document.text == "Words.\n"
     assert len(document.title) < 100
+
+
+@pytest.mark.parametrize("opening", ["<!--", "<script>", "<template ", "<Style>"])
+def test_what_is_never_closed_is_read_as_text_in_linear_time(tmp_path, opening):
+    text = f"{opening} Words\n" * 30_000
+    start = time.process_time()
+    assert load(tmp_path, text).text == text
+    assert time.process_time() - start < 5
+
+
+def test_a_comment_is_dropped_before_one_that_is_never_closed(tmp_path):
+    document = load(tmp_path, "a<!-- x -->b<script>y</SCRIPT >c <!-- d <style>e")
+    assert document.text == "abc <!-- d <style>e"
+    assert document.notes[0].startswith("2 comments")

@@ -1,12 +1,14 @@
 """HTML: what a reader of the page sees, as headings, paragraphs, list items and table rows.
 
 Nothing is run and nothing is fetched. Scripts, styles, navigation and hidden elements are
-dropped and counted in the notes; a table becomes rows of cells parted by " | ".
+dropped and counted in the notes; a table becomes rows of cells parted by " | ", and a picture
+the text that stands for it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -50,6 +52,8 @@ _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
 _AT_RULE = re.compile(r"@[^{};]+\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?\*/", re.DOTALL)
 _SIMPLE_SELECTOR = re.compile(r"[.#][\w-]+")
 _MAX_SPAN = 50
+_WORDS = re.compile(r"[^\W\d_]{2}")
+_FILE_NAME = re.compile(r"^\S+\.\w{2,5}$|^\S*://\S*$")
 
 
 class _Block(NamedTuple):
@@ -78,9 +82,11 @@ class HtmlLoader:
         dropped: Counter[str] = Counter()
         blocks: list[_Block] = []
         page_title = ""
+        bare_pictures = 0
         if root is not None:
             page_title = " ".join("".join(root.xpath("string(//title)")).split())
             dropped = _drop_unseen(root)
+            bare_pictures = _pictures_to_words(root)
             _tables_to_rows(root)
             blocks = list(_blocks(root))
         if not blocks:
@@ -93,6 +99,7 @@ class HtmlLoader:
         body, sections = _lay_out(blocks)
         notes += tuple(problems)
         notes += (_counted(dropped),) if dropped else ()
+        notes += (f"pictures without text: {bare_pictures}",) if bare_pictures else ()
         yield Document(
             id=doc_id,
             source=str(source),
@@ -180,25 +187,82 @@ def _hidden_names(root: Element) -> frozenset[str]:
     return frozenset(names)
 
 
-def _tables_to_rows(root: Element) -> None:
-    """Turn each data table into a preformatted run of rows; a table around tables lays out."""
-    for table in list(root.iter("table")):
-        if table.find(".//table") is not None or table.find(".//h1") is not None:
+def _pictures_to_words(root: Element) -> int:
+    """Put the text that stands for a picture in its place; return how many have none."""
+    bare = 0
+    for picture in root.iter("img"):
+        words = " ".join((picture.get("alt") or "").split())
+        if not _WORDS.search(words) or _FILE_NAME.search(words):
+            bare += 1
             continue
+        figure = next(picture.iterancestors("figure"), None)
+        caption = figure.find(".//figcaption") if figure is not None else None
+        if caption is None or words not in _inline(caption):
+            picture.text = f" {words} "
+    return bare
+
+
+def _tables_to_rows(root: Element) -> None:
+    """Turn each data table into a preformatted run of rows, one in a cell into text of the cell.
+
+    A table around tables lays out the page, unless it names its columns.
+    """
+    tables = [table for table in root.iter("table") if _is_data(table)]
+    inner = [table for table in tables if any(map(_is_data, table.iterancestors("table")))]
+    for table in reversed(tables):
         caption = table.find("caption")
         lines = [_inline(caption)] if caption is not None else []
-        lines += _rows(table)
+        rows = list(_cell_rows(table))
+        is_inner = table in inner
+        lines += _told(table, rows) if is_inner else [" | ".join(cells) for cells in rows]
         table.clear(keep_tail=True)
-        table.tag = "pre"
-        table.text = "\n".join(line for line in lines if line)
+        table.tag = "div" if is_inner else "pre"
+        table.text = ("; " if is_inner else "\n").join(line for line in lines if line)
+
+
+def _is_data(table: Element) -> bool:
+    if table.find(".//h1") is not None:
+        return False
+    return table.find(".//table") is None or any(
+        cell.tag == "th" for row in _own(table, "tr", "table") for cell in _own(row, "th", "tr")
+    )
+
+
+def _own(element: Element, tag: str, around: str) -> Iterator[Element]:
+    """Yield what belongs to a table or row itself and not to a table in one of its cells."""
+    return (item for item in element.iter(*tag.split()) if _is_in(item, element, around))
+
+
+def _is_in(item: Element, element: Element, around: str) -> bool:
+    return next(item.iterancestors(around), None) is element
+
+
+def _told(table: Element, rows: list[list[str]]) -> list[str]:
+    """Return the rows of a table in a cell, each value with the name of its column."""
+    first = next(_own(table, "tr", "table"), None)
+    names = rows[0] if rows and first is not None and first.find("td") is None else []
+    if len(rows) < 2 or not names:
+        return [", ".join(filter(None, cells)) for cells in rows]
+    return [
+        ", ".join(
+            f"{name}: {value}" if name else value
+            for name, value in itertools.zip_longest(names[: len(cells)], cells, fillvalue="")
+            if value
+        )
+        for cells in rows[1:]
+    ]
 
 
 def _rows(table: Element) -> Iterator[str]:
+    return (" | ".join(cells) for cells in _cell_rows(table))
+
+
+def _cell_rows(table: Element) -> Iterator[list[str]]:
     """Yield the rows; a cell that spans rows is repeated in each, so that a row reads alone."""
     spanning: dict[int, tuple[str, int]] = {}
-    for row in table.iter("tr"):
+    for row in _own(table, "tr", "table"):
         cells: list[str] = []
-        for cell in row.iter("td", "th"):
+        for cell in _own(row, "td th", "tr"):
             _fill_spanning(cells, spanning)
             text = _inline(cell)
             rows = _span(cell.get("rowspan"))
@@ -206,7 +270,8 @@ def _rows(table: Element) -> Iterator[str]:
                 spanning[len(cells)] = (text, rows - 1)
             cells.append(text)
         _fill_spanning(cells, spanning)
-        yield " | ".join(cells) if any(cells) else ""
+        if any(cells):
+            yield cells
 
 
 def _fill_spanning(cells: list[str], spanning: dict[int, tuple[str, int]]) -> None:

@@ -32,7 +32,11 @@ _SETEXT = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"^ {0,3}(?:[>|<]|[-*+][ \t]|\d{1,9}[.)][ \t])|^(?: {4}|\t)|\|")
 _CODE = r"(?P<code>(?P<ticks>`+)(?!`).{1,2000}?(?<!`)(?P=ticks)(?!`))"
 _STYLE = rf"style\s*=\s*[\"']?[^\"'<>]*(?:{HIDING_STYLE.pattern})"
-_HIDDEN = r"(?P<hidden><!--.*?-->|<(?P<tag>script|style|template)\b[^>]*>.*?</(?P=tag)\s*>)"
+_HIDDEN = r"(?P<hidden><!--|<(?P<tag>script|style|template)\b[^<>]*>)"
+_HIDDEN_END = {
+    "": re.compile("-->"),
+    **{tag: re.compile(rf"</{tag}\s*>", re.IGNORECASE) for tag in ("script", "style", "template")},
+}
 _CONCEALING = re.compile(
     rf"{_CODE}|<(?P<box>[a-z]\w*)(?=[^<>]*\s(?:hidden(?=[\s=/>])|{_STYLE}))[^<>]*>",
     re.DOTALL | re.IGNORECASE,
@@ -151,11 +155,6 @@ def _visible(text: str) -> tuple[str, int]:
     """Return the text without what the page does not show, and how many pieces that were."""
     counts: Counter[str] = Counter()
 
-    def see(found: re.Match[str]) -> str:
-        counts["piece"] += found["hidden"] is not None
-        counts["title"] += found["title"] is not None
-        return found["code"] or found["alt"] or ""
-
     def link(found: re.Match[str]) -> str:
         if found["code"]:
             return found[0]
@@ -175,9 +174,8 @@ def _visible(text: str) -> tuple[str, int]:
     parts = []
     for piece, is_code in _pieces(text):
         if not is_code:
-            piece = _without_concealed(piece, counts)
+            piece = _without_unseen(_without_concealed(piece, counts), counts)
             for pattern, change in (
-                (_UNSEEN, see),
                 (_LINK, link),
                 (_DEFINITION, definition),
                 (_RAW_TAG, tag),
@@ -199,6 +197,31 @@ def _without_concealed(text: str, counts: Counter[str]) -> str:
         parts.append(text[at : found.start()])
         at = _end_of(text, found)
         counts["piece"] += 1
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _without_unseen(text: str, counts: Counter[str]) -> str:
+    """Take out comments, scripts and pictures; what is never closed stays, as text."""
+    parts = []
+    at = 0
+    endless = set()
+    while found := _UNSEEN.search(text, at):
+        end = found.end()
+        shown = found["code"] or found["alt"] or ""
+        if found["hidden"]:
+            kind = (found["tag"] or "").lower()
+            # Looked for once: where one has no end, none behind it has.
+            close = None if kind in endless else _HIDDEN_END[kind].search(text, end)
+            if close:
+                end = close.end()
+                counts["piece"] += 1
+            else:
+                endless.add(kind)
+                shown = found[0]
+        counts["title"] += found["title"] is not None
+        parts += [text[at : found.start()], shown]
+        at = end
     parts.append(text[at:])
     return "".join(parts)
 

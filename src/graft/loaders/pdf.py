@@ -19,8 +19,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from graft.errors import UnreadableDocument
 from graft.loaders.ocr import is_installed, read_picture
 from graft.loaders.pdf_fields import fields_of
+from graft.loaders.pdf_furniture import without_furniture
 from graft.loaders.pdf_hidden import drop_hidden
 from graft.loaders.pdf_hidden import has_picture as has_picture_on
+from graft.loaders.pdf_letters import (
+    LOST,
+    SPELLED_OUT,
+    is_garbled,
+    ligatures_of,
+    meaningless,
+)
 from graft.loaders.pdf_lines import CELL, lines_of
 from graft.loaders.text import read_bytes, title_from_name
 from graft.types import Document, Section
@@ -44,11 +52,10 @@ _FULL_LINE = 0.7  # a line this long, as a share of the page's long lines, goes 
 _TITLE_LENGTH = 90
 _COVER_LENGTH = 120
 _COVER_LINES = 4
-_FURNITURE_PAGES = 3
-_FURNITURE_SHARE = 0.6
 _PAGES_NAMED = 8
 _OCR_DOTS = 200  # an inch: what scanners use, and more made no word better
 _OCR_PIXELS = 25_000_000
+_FORCE_OCR = "ocrmypdf --force-ocr IN.pdf OUT.pdf"
 _INSTALL_OCR = "pip install -e '.[ocr]'"
 
 
@@ -69,15 +76,21 @@ class PdfLoader:
         data = read_bytes(source)
         pdf = _open(data, source)
         try:
-            pages = [_read_page(pdf, number, source, self._ocr) for number in range(len(pdf))]
+            widths: dict[str, float] = {}
+            pages = [
+                _read_page(pdf, number, source, self._ocr, widths) for number in range(len(pdf))
+            ]
             meta_title = " ".join((pdf.get_metadata_dict().get("Title") or "").split())
             attached = pdf.count_attachments()
         finally:
             pdf.close()
         if not any(page.text or page.fields for page in pages):
             raise _without_text(pages, source, self._ocr)
-        texts = _join_cut_words([page.text for page in pages])
-        lines, notes = _without_furniture([text.split("\n") for text in texts])
+        # A word cut at the end of a page is not cut by the footer below it.
+        plain = [_CONTROLS.sub("", _CUT_WORD.sub("-\n", page.text)) for page in pages]
+        lines, notes = without_furniture([text.split("\n") for text in plain])
+        whole = _join_cut_words(["\n".join(page) for page in lines])
+        lines = [text.split("\n") if text else [] for text in whole]
         bodies = [_paragraphs(page) for page in lines]
         shown = zip(bodies, ("\n".join(page.fields) for page in pages), strict=True)
         text, sections = _lay_out(["\n\n".join(filter(None, parts)) for parts in shown])
@@ -102,6 +115,7 @@ class _Page(NamedTuple):
     by_ocr: bool
     hidden: Counter[str]
     left_out: Counter[str]
+    letters: Counter[str]
 
 
 def _open(data: bytes, source: Path) -> PdfDocument:
@@ -124,7 +138,9 @@ def _open(data: bytes, source: Path) -> PdfDocument:
         ) from error
 
 
-def _read_page(pdf: PdfDocument, number: int, source: Path, ocr: bool) -> _Page:
+def _read_page(
+    pdf: PdfDocument, number: int, source: Path, ocr: bool, widths: dict[str, float]
+) -> _Page:
     """Read what a page shows: its text, then the values of its form."""
     import pypdfium2
 
@@ -132,7 +148,9 @@ def _read_page(pdf: PdfDocument, number: int, source: Path, ocr: bool) -> _Page:
         page = pdf[number]
         hidden = drop_hidden(page)
         textpage = page.get_textpage()
-        lines = lines_of(textpage)
+        ligatures = ligatures_of(page, textpage, widths)
+        bad, total = meaningless(textpage)
+        lines = [line.translate(SPELLED_OUT) for line in lines_of(textpage, ligatures)]
         textpage.close()
         fields = fields_of(pdf, page)
         has_text = any(line.strip() for line in lines)
@@ -149,7 +167,13 @@ def _read_page(pdf: PdfDocument, number: int, source: Path, ocr: bool) -> _Page:
             next_step="open it in a viewer, save it anew and add it again",
         ) from error
     text = "\n".join(lines) if any(line.strip() for line in lines) else ""
-    return _Page(text, fields.lines, has_picture, by_ocr, hidden, fields.left_out)
+    letters = Counter(
+        read=sum(letters != LOST for letters in ligatures.values()),
+        lost=sum(letters == LOST for letters in ligatures.values()),
+        bad=bad,
+        garbled=is_garbled(bad, total),
+    )
+    return _Page(text, fields.lines, has_picture, by_ocr, hidden, fields.left_out, letters)
 
 
 def _read_scan(page: PdfPage, source: Path) -> list[str]:
@@ -208,7 +232,21 @@ def _notes(pages: Sequence[_Page], attached: int) -> list[str]:
     for kind, count in sorted(left_out.items()):
         if count:
             notes.append(f"{count} {kind}{'s' * (count > 1)} left out")
-    return notes
+    return [*notes, *_notes_on_letters(pages)]
+
+
+def _notes_on_letters(pages: Sequence[_Page]) -> Iterator[str]:
+    """Say which letters the fonts of the file give wrongly."""
+    letters = sum((page.letters for page in pages), Counter[str]())
+    garbled = [number for number, page in enumerate(pages, 1) if page.letters["garbled"]]
+    if letters["read"]:
+        yield f"ligatures that the font gives as f, read from their drawing: {letters['read']}"
+    if letters["lost"]:
+        yield f"letters lost by the font: {letters['lost']} ligatures"
+    if garbled:
+        yield f"{_listed(garbled)} garbled by the font, OCR would help: {_FORCE_OCR}"
+    if bad := sum(page.letters["bad"] for page in pages if not page.letters["garbled"]):
+        yield f"characters that the font gives no meaning: {bad}"
 
 
 def _listed(numbers: Sequence[int]) -> str:
@@ -231,47 +269,14 @@ def _has(numbers: Sequence[int]) -> str:
 
 def _join_cut_words(texts: Sequence[str]) -> list[str]:
     """Join words cut at a line's end; a hyphen stays where the document writes it elsewhere."""
-    plain = [_CONTROLS.sub("", _CUT_WORD.sub("-\n", text)) for text in texts]
-    hyphened = {word.lower() for text in plain for word in re.findall(r"[^\W\d_]+-[^\W\d_]+", text)}
+    hyphened = {word.lower() for text in texts for word in re.findall(r"[^\W\d_]+-[^\W\d_]+", text)}
 
     def join(found: re.Match[str]) -> str:
         whole = f"{found[1]}-{found[2]}"
         is_cut = found[1].isalpha() and found[2].isalpha() and found[2][0].islower()
         return found[1] + found[2] if is_cut and whole.lower() not in hyphened else whole
 
-    return [_HYPHEN_END.sub(join, text) for text in plain]
-
-
-def _without_furniture(pages: list[list[str]]) -> tuple[list[list[str]], list[str]]:
-    """Leave out first and last lines that most pages share, page numbers read as equal."""
-    edges: Counter[str] = Counter()
-    trimmed = [_trim(page) for page in pages]
-    filled = sum(bool(page) for page in trimmed)
-    for page in trimmed:
-        edges.update({_shape(page[at]) for at in (0, -1) if len(page) > 1})
-    bar = max(_FURNITURE_PAGES, filled * _FURNITURE_SHARE)
-    shared = {shape for shape, count in edges.items() if count >= bar}
-    dropped = 0
-    kept = []
-    for page in trimmed:
-        first = int(len(page) > 1 and _shape(page[0]) in shared)
-        last = int(len(page) - first > 1 and _shape(page[-1]) in shared)
-        kept.append(page[first : len(page) - last])
-        dropped += first + last
-    return kept, [f"{dropped} page headers and footers dropped"] if dropped else []
-
-
-def _trim(page: list[str]) -> list[str]:
-    lines = [line.rstrip() for line in page]
-    while lines and not lines[-1].strip():
-        lines.pop()
-    while lines and not lines[0].strip():
-        lines.pop(0)
-    return lines
-
-
-def _shape(line: str) -> str:
-    return re.sub(r"\d+", "#", " ".join(line.split()).lower())
+    return [_HYPHEN_END.sub(join, text) for text in texts]
 
 
 def _paragraphs(lines: list[str]) -> str:

@@ -8,8 +8,9 @@ parted by " | ", as in tables of other formats. It joins no lines.
 from __future__ import annotations
 
 import itertools
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ _ALEF_LAM = re.compile("[\u0622\u0623\u0625\u0627]\u0644")
 _STRAY_MARK = re.compile(f" ([{_MARKS}]+)([{_ARABIC}])")
 # Scripts are parted by a turn of the reading direction, which leaves no blank in the file.
 _TURN = re.compile(f"([A-Za-z]{{2}})(?=[{_ARABIC}]{{2}})")
-_LINE = re.compile(r"[^\r\n]+")
+# PDFium's mark of a hyphen ends a line too, whatever it put behind it.
+_LINE = re.compile(r"[^\r\n\x02\ufffe]+[\x02\ufffe]?")
 _BLANK = re.compile(r"[ \t\xa0]+")
 _LABEL = re.compile(r"(?:[^\w\s]{1,2}|o|\(?\w{1,3}[.)])$")
 # In heights of a letter, which are a bit more than an em: words stand a third of one apart,
@@ -38,6 +40,9 @@ _SENTENCE_GAP = 2.5
 _SENTENCE_ENDS = '.?!:;,”"’)'
 _ALIGNED_HEIGHTS = 2.0
 _LEAST_ROWS = 3
+_STAMP_HEIGHTS = 1.25  # letters that much higher than those of the page
+_CROSSED_HEIGHTS = 5.0
+_SLANT = 0.1  # radians: a page that was laid crooked on a scanner is not slanted
 _PROSE_LENGTH = 40
 _MAX_PROSE = 0.5
 
@@ -51,12 +56,29 @@ class _Row(NamedTuple):
     height: float
 
 
-def lines_of(textpage: PdfTextPage) -> list[str]:
-    """Return the lines of a page, its tables as rows of cells."""
+class _Place(NamedTuple):
+    """Where a line stands on the page, and at which angle its letters stand."""
+
+    span: tuple[int, int]
+    left: float
+    bottom: float
+    right: float
+    top: float
+    angle: float
+
+
+def lines_of(textpage: PdfTextPage, letters: Mapping[int, str] | None = None) -> list[str]:
+    """Return the lines of a page, its tables as rows of cells.
+
+    Args:
+        textpage: the text of the page.
+        letters: what stands at a position instead of the character that the font gives.
+    """
     text = str(textpage.get_text_range())
     if len(text) != textpage.count_chars():
         # Some characters have no place of their own, so no position can be trusted.
         return text.splitlines()
+    text = "".join(letters.get(at, letter) for at, letter in enumerate(text)) if letters else text
     if not _HAS_ARABIC.search(text):
         return list(_lines(text, textpage))
     lines = _lines(_ligatures_turned(text, textpage), textpage)
@@ -74,12 +96,66 @@ def _ligatures_turned(text: str, textpage: PdfTextPage) -> str:
 
 def _lines(text: str, textpage: PdfTextPage) -> Iterator[str]:
     """Yield the lines; those of a table with a bar where one cell ends and the next begins."""
-    rows = [_row(text, found.start(), found.end(), textpage) for found in _LINE.finditer(text)]
+    spans = _edges_in_place([found.span() for found in _LINE.finditer(text)], textpage)
+    rows = [_row(text, start, end, textpage) for start, end in spans]
     for has_gaps, group in itertools.groupby(rows, key=lambda row: bool(row.gaps)):
         run = list(group)
         table = _table_rows(text, run) if has_gaps else set()
         for row in run:
             yield CELL.join(_cells(text, row)) if row in table else text[row.start : row.end]
+
+
+def _edges_in_place(spans: list[tuple[int, int]], textpage: PdfTextPage) -> list[tuple[int, int]]:
+    """Put the highest line first, the lowest last, and stamps across the page behind all."""
+    import pypdfium2.raw as pdfium
+
+    if len(spans) < _LEAST_ROWS:
+        return spans
+    places = []
+    for start, end in spans:
+        left, bottom, _, top = textpage.get_charbox(start, loose=True)
+        right = textpage.get_charbox(max(start, end - 2), loose=True)[2]
+        angle = pdfium.FPDFText_GetCharAngle(textpage.raw, (start + end) // 2)
+        places.append(_Place((start, end), left, bottom, right, top, angle))
+    stamps = _stamps(places)
+    places = [place for place in places if place not in stamps]
+    if places and not any(place.angle > _SLANT for place in places):
+        lowest = min(places, key=lambda place: place.top)
+        if all(lowest.top < place.bottom for place in places if place is not lowest):
+            places.append(places.pop(places.index(lowest)))
+        highest = max(places, key=lambda place: place.bottom)
+        if all(highest.bottom > place.top for place in places if place is not highest):
+            places.insert(0, places.pop(places.index(highest)))
+    return [place.span for place in (*places, *stamps)]
+
+
+def _stamps(places: Sequence[_Place]) -> list[_Place]:
+    """Return the lines that stand aslant, or in larger letters across other lines."""
+    heights = sorted(place.top - place.bottom for place in places)
+    usual = heights[len(heights) // 2]
+    return [
+        place
+        for place in places
+        if _is_slanted(place.angle)
+        or (
+            place.top - place.bottom > usual * _STAMP_HEIGHTS
+            and any(_crosses(place, other) for other in places if other is not place)
+        )
+    ]
+
+
+def _crosses(stamp: _Place, other: _Place) -> bool:
+    """Tell whether at least half a line of text lies under a stamp, and is longer than a word."""
+    high = min(stamp.top, other.top) - max(stamp.bottom, other.bottom)
+    wide = min(stamp.right, other.right) - max(stamp.left, other.left)
+    height = other.top - other.bottom
+    return high * 2 > height > 0 and wide > height * _CROSSED_HEIGHTS
+
+
+def _is_slanted(angle: float) -> bool:
+    """Tell whether letters stand at an angle that is neither upright nor a quarter turn."""
+    off = angle % (math.pi / 2)
+    return _SLANT < off < math.pi / 2 - _SLANT
 
 
 def _row(text: str, start: int, end: int, textpage: PdfTextPage) -> _Row:
