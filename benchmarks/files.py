@@ -36,9 +36,6 @@ PRECISION = 0.8
 # Written after looking at the file beside its reference, never guessed from the figures.
 REASONS = {
     "formatting.html": "the reference parts H2O, CO2 and x2 at the lowered and raised digits",
-    "html_rich_table_cells.html": (
-        "the reference parts H2O, numbers lists within cells and gives the name of a picture"
-    ),
     "pntd.0008301.nxml": (
         "the reference glues the family names of cited authors to their initials, as in RaoRU"
     ),

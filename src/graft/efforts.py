@@ -37,7 +37,7 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
     `thorough` adapts all layers everywhere.
     """
     if effort == "quick":
-        cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 12)
+        cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 8)
         return EffortPlan("quick", cap, 125, 400, min(2, passages), timed, False, share)
     if effort == "normal":
         cap, share = (250_000, 1.0) if fast_device else (70_000, 0.5)
