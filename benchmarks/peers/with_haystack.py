@@ -18,14 +18,9 @@ import numpy
 from haystack import Document, Pipeline
 from haystack.components.writers import DocumentWriter
 from haystack.document_stores.in_memory import InMemoryDocumentStore
-
-# Its older releases have the embedder in the core, its newer ones in a package of its own.
-try:
-    from haystack_integrations.components.embedders.sentence_transformers import (
-        SentenceTransformersDocumentEmbedder,
-    )
-except ImportError:
-    from haystack.components.embedders import SentenceTransformersDocumentEmbedder
+from haystack_integrations.components.embedders.sentence_transformers import (
+    SentenceTransformersDocumentEmbedder,
+)
 
 PACKAGES = (
     *("haystack-ai", "sentence-transformers-haystack"),
@@ -41,7 +36,7 @@ def main() -> None:
     parser.add_argument("--texts")
     parser.add_argument("--vectors")
     options = parser.parse_args()
-    found = {"versions": versions()}
+    found = {"versions": {name: importlib.metadata.version(name) for name in PACKAGES}}
     if not options.versions:
         with open(options.texts, encoding="utf-8") as file:
             texts = [json.loads(line)["shown"] for line in file]
@@ -62,17 +57,6 @@ def main() -> None:
         numpy.save(options.vectors, numpy.array(rows, dtype=numpy.float32))
         found.update(passages=len(stored), batch=embedder.batch_size)
     print(json.dumps(found))
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that are there."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 if __name__ == "__main__":
