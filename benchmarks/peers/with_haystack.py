@@ -55,7 +55,8 @@ def main() -> None:
         stored = {item.id: item.embedding for item in store.filter_documents()}
         rows = [stored[item.id] for item in documents]
         numpy.save(options.vectors, numpy.array(rows, dtype=numpy.float32))
-        found.update(passages=len(stored), batch=embedder.batch_size)
+        limit = embedder.embedding_backend.model.max_seq_length
+        found.update(passages=len(stored), max_tokens=limit, batch=embedder.batch_size)
     print(json.dumps(found))
 
 
