@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -179,10 +180,15 @@ def files(options: argparse.Namespace) -> dict[str, Any]:
     every = sorted(path for path in source.rglob("*") if path.is_file())
     chosen = strided(every, max(1, options.files))
     with tempfile.TemporaryDirectory(prefix="graft-bench-") as place:
+        docs = Path(place) / "docs"
+        for path in chosen:
+            target = docs / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
         workspace = Workspace.create(Path(place) / "team")
         embedder = workspace.assembly.embedder
         embedder.embed(["warm"], "passage")
-        added = _timed(lambda: workspace.add(chosen))
+        added = _timed(lambda: workspace.add([docs]))
         texts = sorted({item.shown for item in workspace.corpus.passages()})
         raw = _timed(lambda: embedder.embed(texts, "passage"))
     tokenizer = _tokenizer()
