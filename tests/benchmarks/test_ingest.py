@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -101,3 +102,37 @@ def test_generated_files_are_the_same_again_and_all_differ():
     assert first == list(ingest_steps.made_files(50))
     assert len({name for name, _ in first}) == len({text for _, text in first}) == 50
     assert {name.rsplit(".", 1)[1] for name, _ in first} == {"md", "txt"}
+
+
+def test_every_part_reaches_the_result_and_what_is_left_out_is_named(tmp_path, monkeypatch):
+    def step(name, *arguments):
+        given = dict(zip(arguments[::2], arguments[1::2], strict=False))
+        if name in ("graft", "reference"):
+            np.save(given["--vectors"], np.eye(2, dtype=np.float32))
+        return {
+            "cut": {"distinct": 20, "documents": 10, "passages": 4},
+            "reference": {},
+            "graft": {"seconds": 2.0, "passages": 4, "precision": "f32"},
+            "files": {
+                "files": given.get("--files"),
+                "add_seconds": 4.0,
+                "raw_seconds": 3.0,
+                "embedder_flops": 1.0,
+                "matmul_flops": 2.0,
+            },
+            "ndcg": {"questions": 1, "shipped": 0.5, "fp32": 0.5},
+            "memory": {"files": given.get("--files"), "fake": "--fake" in arguments, "peak": 9},
+        }[name]
+
+    monkeypatch.setattr(ingest, "step", step)
+    monkeypatch.setattr(ingest, "model_folder", lambda folder: folder)
+    monkeypatch.setattr(ingest, "environments", lambda _: ({}, {"haystack": "no network"}))
+    result = ingest.Result("ingest", "", 7, folder=tmp_path / "results")
+    options = SimpleNamespace(passages=4, repeats=2, skip_memory=False)
+    ingest.measure(result, tmp_path, options)
+    found = result.figures
+    assert (found["rate_graft"], found["ratio_haystack"]) == (2.0, None)
+    assert found["left_out"] == {"haystack": "no network"}
+    assert (found["raw_share"], found["files_added"], found["ndcg_delta"]) == (0.75, 2, 0.0)
+    assert found["peak_memory_ratio"] == 1.0 and found["vectors_agree"]
+    assert len(list(result.raw.iterdir())) == 3
