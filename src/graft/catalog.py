@@ -29,6 +29,8 @@ from graft.types import Document, Passage, PassageKind
 
 __all__ = ["Catalog", "Entry", "Origin", "Skipped", "State", "read_skipped"]
 
+# The folder of an index that no other has replaced.
+INDEX = "index"
 _WAIT_SECONDS = 30.0
 # SQLite calls a full disk an input/output error where it makes its 32 KiB of shared memory.
 _LEAST_FREE_BYTES = 65_536
@@ -193,6 +195,12 @@ class Catalog:
         """Return the number of the live version, 0 where there is none."""
         with self.opened() as store:
             return int(store.execute("SELECT MAX(number) FROM versions").fetchone()[0] or 0)
+
+    def index_name(self) -> str:
+        """Return the name of the folder of the index that is served."""
+        with self.opened() as store:
+            row = store.execute("SELECT value FROM meta WHERE name = 'index'").fetchone()
+        return str(row[0]) if row else INDEX
 
     def published(self) -> Published:
         """Return the state of the index that belongs to the live version."""

@@ -14,12 +14,25 @@ from typing import Any
 
 from graft.assembly import Assembly
 from graft.corpus import Corpus, silent
-from graft.protocols import Progress
+from graft.protocols import Embedder, Progress
 from graft.provenance import Provenance
+from graft.reindexing import Reindexed
 from graft.verifying import Problem
 from graft.versions import Diff, Version
 
-__all__ = ["Changing"]
+__all__ = ["Changing", "open_index"]
+
+
+def open_index(corpus: Corpus, embedder: Embedder) -> Any:  # noqa: ANN401 - imported late
+    """Open the index of a corpus, a `graft.index.lancedb.LanceIndex`.
+
+    Raises:
+        FingerprintMismatch: it was made with another embedder.
+    """
+    from graft.index.lancedb import LanceIndex
+
+    folder = corpus.folder / corpus.index_name()
+    return LanceIndex(folder, embedder.dimension, embedder.identity, serves=corpus)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,17 @@ class Changing:
     def remove(self, items: Sequence[Path | str]) -> tuple[str, ...]:
         """Remove documents by id, pattern or path, also of a folder; return their ids."""
         return self.corpus.remove(items, self.assembly.embedder, self.index())
+
+    def reindex(self, on_progress: Progress | None = None) -> Reindexed:
+        """Embed all passages with the configured embedder where the index is of another one."""
+        from graft.index.lancedb import LanceIndex
+
+        one = self.assembly.embedder
+
+        def opened(folder: Path) -> LanceIndex:
+            return LanceIndex(folder, one.dimension, one.identity)
+
+        return self.corpus.reindex(one, opened, on_progress or silent)
 
     def verify(self) -> list[Problem]:
         """Compare catalogue and index piece by piece; an empty list is a clean bill."""

@@ -22,6 +22,7 @@ from graft.locking import WriterLock
 from graft.protocols import Embedder, PassageStore, Progress, Published, Splitter
 from graft.provenance import Provenance, provenance_of
 from graft.reading import Past, Reader, Reading
+from graft.reindexing import Reindexed, reindex
 from graft.removing import chosen_documents, removed_files
 from graft.sources import RowSource, scan
 from graft.staging import Goal
@@ -147,6 +148,10 @@ class Corpus:
         """Return the name of the state of the index that belongs to the live version."""
         return self._catalog.published_token()
 
+    def index_name(self) -> str:
+        """Return the name of the folder of the index that is served."""
+        return self._catalog.index_name()
+
     def published(self) -> Published:
         """Return that state with the check sums of its files."""
         return self._catalog.published()
@@ -259,6 +264,20 @@ class Corpus:
         """
         with self._lock.held(on_progress):
             return Change(self._catalog, embedder, index, on_progress).settle()
+
+    def reindex(
+        self,
+        embedder: Embedder,
+        opened: Callable[[Path], PassageStore],
+        on_progress: Progress = silent,
+    ) -> Reindexed:
+        """Embed all passages anew where the index is of another embedder; it then replaces it.
+
+        Raises:
+            NoSpaceLeft: the disk is full; the old index is served as before.
+        """
+        with self._lock.held(on_progress):
+            return reindex(self._catalog, self.folder, embedder, opened, on_progress)
 
     def _number(self, version: int | str | None) -> int | None:
         return None if version is None else version_number(self._catalog, version)

@@ -143,7 +143,9 @@ class Manifests:
         adapter = self.training.folder(TUNED[name]) if name in TUNED else None
         model = self.assembly.model_bytes(adapter) if name in (*ARMS, "bolt-on") else 0
         index = (
-            folder_bytes(self.assembly.state / "index") if self.assembly.reads_index(name) else 0
+            folder_bytes(self.assembly.state / self.corpus.index_name())
+            if self.assembly.reads_index(name)
+            else 0
         )
         return model + index
 

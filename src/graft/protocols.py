@@ -109,8 +109,11 @@ class Published(NamedTuple):
 class Served(Protocol):
     """Says which state of an index is to be searched; asked before every search.
 
-    An empty name is whatever the index holds.
+    An empty name is whatever the index holds. `index_name` is the folder of the index that is
+    served: another one of the same workspace has been replaced.
     """
+
+    def index_name(self) -> str: ...
 
     def published_token(self) -> str: ...
 

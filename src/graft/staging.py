@@ -18,7 +18,7 @@ from graft.catalog_schema import DOCUMENT, LIVE, check_of, insert_passages, stor
 from graft.protocols import Published
 from graft.types import Passage, fingerprint
 
-__all__ = ["Goal", "Staged", "commit", "replace_pairs", "stage", "staged_of"]
+__all__ = ["Goal", "Staged", "commit", "replace_pairs", "stage", "staged_of", "switch_index"]
 
 
 class Staged(NamedTuple):
@@ -110,6 +110,13 @@ def replace_pairs(catalog: Catalog, pairs: Sequence[Passage], published: Publish
     with catalog.opened() as store, store:
         store.execute("DELETE FROM passages WHERE kind = 'pair'")
         insert_passages(store, pairs, None)
+        _publish(store, published)
+
+
+def switch_index(catalog: Catalog, name: str, published: Published) -> None:
+    """Serve the index in the folder of this name from now on, in the state given."""
+    with catalog.opened() as store, store:
+        store.execute("INSERT OR REPLACE INTO meta VALUES ('index', ?)", (name,))
         _publish(store, published)
 
 

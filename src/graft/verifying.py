@@ -18,7 +18,6 @@ __all__ = ["Problem", "verify"]
 
 _AT_ONCE = 2_000
 _MEND = "graft add, with the folders of this workspace; what is amiss is mended"
-_REBUILD = "remove .graft/index and run graft add again; it is built anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +83,15 @@ def _spans(catalog: Catalog, number: int | None) -> Iterator[Problem]:
 def _compared(catalog: Catalog, index: PassageStore, dimension: int) -> Iterator[Problem]:
     live = catalog.passage_ids()
     there = index.ids()
+    place = f".graft/{catalog.index_name()}"
+    rebuild = f"remove {place} and run graft add again; it is built anew"
     if missing := sorted(live - there):
         yield Problem("passages are not in the index", len(missing), missing[0], _MEND)
     if extra := sorted(there - live):
         yield Problem("the index holds what is in no document", len(extra), extra[0], _MEND)
     if index.count() != len(there):
         twice = index.count() - len(there)
-        yield Problem("passages stand twice in the index", twice, "", _REBUILD)
+        yield Problem("passages stand twice in the index", twice, "", rebuild)
     both = sorted(live & there)
     unlike: list[str] = []
     wrong: list[str] = []
@@ -98,10 +99,10 @@ def _compared(catalog: Catalog, index: PassageStore, dimension: int) -> Iterator
         some = both[start : start + _AT_ONCE]
         _compare(list(catalog.passages_named(some)), index, dimension, unlike, wrong)
     if unlike:
-        yield Problem("passages differ from those of the index", len(unlike), unlike[0], _REBUILD)
+        yield Problem("passages differ from those of the index", len(unlike), unlike[0], rebuild)
     if wrong:
         what = "vectors are not finite, of unit length and of the right dimension"
-        yield Problem(what, len(wrong), wrong[0], _REBUILD)
+        yield Problem(what, len(wrong), wrong[0], rebuild)
 
 
 def _compare(

@@ -19,7 +19,7 @@ from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
-from graft.changing import Changing
+from graft.changing import Changing, open_index
 from graft.comparing import Comparing
 from graft.config import Config, Effort, read_config
 from graft.corpus import AddReport, Corpus, silent
@@ -116,10 +116,7 @@ class Workspace:
     @cached_property
     def index(self) -> Any:  # noqa: ANN401 - graft.index.lancedb.LanceIndex, imported late
         """Return the index of passages and training pairs."""
-        from graft.index.lancedb import LanceIndex
-
-        one = self.assembly.embedder
-        return LanceIndex(self.state / "index", one.dimension, one.identity, serves=self.corpus)
+        return open_index(self.corpus, self.assembly.embedder)
 
     @cached_property
     def changes(self) -> Changing:

@@ -62,6 +62,8 @@ from graft.cli.questions import (
     export_questions,
     import_questions,
 )
+from graft.cli.reindex import EXAMPLES as REINDEX
+from graft.cli.reindex import reindex
 from graft.cli.report import EXAMPLES as REPORT
 from graft.cli.report import report
 from graft.cli.score import EXAMPLES as SCORE
@@ -224,6 +226,7 @@ register(app, "tag", tag, TAG_EXAMPLES)
 register(app, "rollback", rollback, ROLLBACK_EXAMPLES)
 register(app, "diff", diff, DIFF_EXAMPLES)
 register(app, "verify", verify, VERIFY_EXAMPLES)
+register(app, "reindex", reindex, REINDEX)
 register(app, "status", status, STATUS)
 register(app, "doctor", doctor, DOCTOR)
 register(app, "config", config, CONFIG)

@@ -130,10 +130,9 @@ def check_identity(
         raise FingerprintMismatch(
             "the index and the embedder do not belong together",
             where=str(where),
-            why=f"its vectors are of {stored.get('identity')} with {stored.get('dimension')}"
-            f" dimensions, the embedder is {identity} with {dimension}",
-            next_step=f"set the embedder back in graft.toml, or remove {where}"
-            " and run graft add again",
+            why=f"it was made with {stored.get('identity')} ({stored.get('dimension')} dimensions),"
+            f" configured is {identity} ({dimension} dimensions)",
+            next_step="graft reindex   or set the embedder back in graft.toml",
         )
 
 

@@ -30,7 +30,7 @@ from graft.index.lance_rows import (
     rows_of,
     schema_of,
 )
-from graft.index.states import NOTHING, check_files, sums_of, unknown_state
+from graft.index.states import NOTHING, check_files, check_served, sums_of, unknown_state
 from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
 
@@ -162,6 +162,7 @@ class LanceIndex:
         Raises:
             BadInput: a file of the state that is served is damaged.
         """
+        check_served(self._folder, self._serves)
         self._table.checkout_latest()
         self._lookup = None
         if self._serves:
@@ -259,6 +260,7 @@ class LanceIndex:
         if state == NOTHING:
             self._state, self._exact = state, None
             return
+        check_served(self._folder, self._serves)
         name, _, version = state.rpartition(":")
         if name != self._name or self._serves is None:
             raise unknown_state(self._folder)

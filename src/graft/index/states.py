@@ -10,9 +10,10 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from graft.errors import BadInput
+from graft.errors import BadInput, FingerprintMismatch
+from graft.protocols import Served
 
-__all__ = ["NOTHING", "check_files", "sums_of", "unknown_state"]
+__all__ = ["NOTHING", "check_files", "check_served", "sums_of", "unknown_state"]
 
 # What is served before anything was ever published.
 NOTHING = "nothing"
@@ -52,6 +53,21 @@ def check_files(folder: Path, files: Mapping[str, tuple[int, ...]], good: set[st
                 next_step=f"remove {folder.parent} and run graft add again; it is built anew",
             )
     return set(files)
+
+
+def check_served(folder: Path, serves: Served | None) -> None:
+    """Refuse an index that was replaced while this process had it open.
+
+    Raises:
+        FingerprintMismatch: another one is served, made with another embedder.
+    """
+    if serves and serves.index_name() != folder.name:
+        raise FingerprintMismatch(
+            "the index was replaced by one of another embedder",
+            where=str(folder),
+            why=f"graft reindex made {serves.index_name()} while this process was running",
+            next_step="run the same command again; it opens the new index",
+        )
 
 
 def unknown_state(folder: Path, why: str = "") -> BadInput:
