@@ -71,3 +71,8 @@ def test_verify_is_clean_and_tells_what_is_amiss(team):
     assert result.exit_code == 1
     assert result.stderr.startswith("error:")
     assert json.loads(graft("verify", "--json").stdout)["problems"]
+
+
+def test_reindex_says_that_there_is_nothing_to_do(team):
+    assert "nothing to do" in done("reindex").stdout
+    assert document("reindex")["is_new"] is False

@@ -19,7 +19,7 @@ from graft.testing.workspace import FakeWorkspace
 COMMANDS = [
     "init", "add", "questions import", "questions check", "questions export", "search", "ask",
     "train", "compare", "report", "score", "serve", "remove", "versions", "tag",
-    "rollback", "diff", "verify", "status", "doctor", "config", "demo",
+    "rollback", "diff", "verify", "reindex", "status", "doctor", "config", "demo",
 ]  # fmt: skip
 
 
