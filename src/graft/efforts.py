@@ -40,6 +40,6 @@ def effort_plan(effort: Effort, *, fast_device: bool, passages: int) -> EffortPl
         cap, share, timed = (90_000, 1.0, 20) if fast_device else (40_000, 0.5, 8)
         return EffortPlan("quick", cap, 125, 400, min(2, passages), timed, False, share)
     if effort == "normal":
-        cap, share = (250_000, 1.0) if fast_device else (70_000, 0.5)
+        cap, share = (250_000, 1.0) if fast_device else (54_000, 0.5)
         return EffortPlan("normal", cap, 300, 1_024, passages, 60, True, share)
     return EffortPlan("thorough", None, None, 2_048, passages, 100, True, 1.0)

@@ -29,7 +29,7 @@ PROBE_VERSION = 1
 COUNTS = (0, 2, 4, 8)
 PLACES = ("first", "middle", "last")
 # How many questions an effort asks an arm in every condition; 0 means that it is not measured.
-QUESTIONS = {"quick": 0, "normal": 16, "thorough": 60}
+QUESTIONS = {"quick": 0, "normal": 8, "thorough": 60}
 SEARCHED = 20  # near misses looked at; those that hold the answer after all are no distractors
 
 Scored = dict[str, Any]
