@@ -90,8 +90,8 @@ def test_normal_says_what_all_probes_take():
     assert seconds_of(plan, "start 4 arms") > 40
     # 1, 3, 5 and 3 passages fit into 1,024 tokens, 9 do not
     tokens = 4 * 60 + 12 * 128
-    put = seconds_of(plan, "put 16 questions")
-    assert put == pytest.approx(2 * 16 * tokens / 400)
+    put = seconds_of(plan, "put 8 questions")
+    assert put == pytest.approx(2 * 8 * tokens / 400)
     remote = estimate(comparing_of("normal", 6, api_only=True))
     assert seconds_of(remote, "ask 1 models") == 0
 

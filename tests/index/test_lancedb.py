@@ -15,8 +15,8 @@ from graft.types import Where
 class TestLanceIndex(IndexContract):
     @pytest.fixture
     def index(self, tmp_path):
-        self.folder = tmp_path
-        return LanceIndex(tmp_path, 4, "fake")
+        self.folder = tmp_path / "index"
+        return LanceIndex(self.folder, 4, "fake")
 
     def reopened(self, index):
         return LanceIndex(self.folder, 4, "fake")
@@ -97,8 +97,8 @@ def test_old_versions_of_the_table_are_cleared_away_and_the_live_one_is_not(tmp_
     short = datetime.timedelta(milliseconds=1)
     monkeypatch.setattr("graft.index.lancedb._KEPT_VERSIONS", short)
     serves = Serving(Published("nothing", {}))
-    writer = LanceIndex(tmp_path, 4, "fake")
-    reader = LanceIndex(tmp_path, 4, "fake", serves=serves)
+    writer = LanceIndex(tmp_path / "index", 4, "fake")
+    reader = LanceIndex(tmp_path / "index", 4, "fake", serves=serves)
     counts = []
     for number in range(30):
         writer.write([document_passage("p1", f"pump {number}")], vectors((1, 0, 0, 0)))
@@ -109,17 +109,18 @@ def test_old_versions_of_the_table_are_cleared_away_and_the_live_one_is_not(tmp_
         assert found.passage.text == f"pump {number}"
     assert max(counts) <= 30
     assert len(serves.state.files) < 60
-    assert LanceIndex(tmp_path, 4, "fake", serves=serves).all_passages() == reader.all_passages()
+    again = LanceIndex(tmp_path / "index", 4, "fake", serves=serves)
+    assert again.all_passages() == reader.all_passages()
 
 
 def test_above_the_limit_a_published_state_is_searched_too(tmp_path):
     rows = vectors(*np.random.default_rng(7).normal(size=(300, 8)))
     passages = [document_passage(f"p{n:03}", f"word{n}", f"{n % 9}.md", n) for n in range(300)]
     serves = Serving(Published("nothing", {}))
-    writer = LanceIndex(tmp_path, 8, "fake", exact_limit=100)
+    writer = LanceIndex(tmp_path / "index", 8, "fake", exact_limit=100)
     writer.write(passages, rows)
     serves.state = writer.publish(serves.state)
-    reader = LanceIndex(tmp_path, 8, "fake", exact_limit=100, serves=serves)
+    reader = LanceIndex(tmp_path / "index", 8, "fake", exact_limit=100, serves=serves)
     writer.remove([passage.id for passage in passages[:200]])
     found = reader.search("word5", rows[5], 3, Where())
     assert found["dense"][0].passage.id == found["text"][0].passage.id == "p005"

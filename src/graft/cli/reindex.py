@@ -11,7 +11,7 @@ EXAMPLES = ("graft reindex", "graft reindex --json --workspace ../handbook")
 
 
 def reindex(session: Session) -> None:
-    """Embed all passages anew where the index was made with another embedder.
+    """Embed all passages anew with another embedder.
 
     The new index is built beside the old one, which is used until the new one is whole.
     Run it again after an interruption and it continues.

@@ -11,7 +11,8 @@
         def serving(self, serves):
             return MyIndex(self.folder, 4, "fake", serves=serves)
 
-Vectors have four dimensions, so that every expected order can be worked out by eye.
+The folder of an index on disk is called "index", as `Serving` says. Vectors have four
+dimensions, so that every expected order can be worked out by eye.
 """
 
 from __future__ import annotations
@@ -88,10 +89,15 @@ def _ids(hits: Sequence[Hit]) -> list[str]:
 
 
 class Serving:
-    """Says which state of an index is searched; set `state`."""
+    """Says which state of which index is searched; set `state`, or `name` to replace the index."""
 
-    def __init__(self, state: Published) -> None:
+    def __init__(self, state: Published, name: str = "index") -> None:
         self.state = state
+        self.name = name
+
+    def index_name(self) -> str:
+        """Return the name of the folder that is served."""
+        return self.name
 
     def published_token(self) -> str:
         """Return the name of the state."""
