@@ -290,10 +290,10 @@ def _model() -> Path:
     return resolve_model(EMBEDDER, setting="embedder").path
 
 
-def _embedder() -> Any:  # noqa: ANN401 - graft.embed.openvino.OpenVinoEmbedder, imported late
-    from graft.embed.openvino import OpenVinoEmbedder
+def _embedder() -> Any:  # noqa: ANN401 - graft.embed.local.LocalEmbedder, imported late
+    from graft.embed.local import LocalEmbedder
 
-    return OpenVinoEmbedder(_model())
+    return LocalEmbedder(_model())
 
 
 def _tokenizer() -> Any:  # noqa: ANN401 - tokenizers.Tokenizer, imported late

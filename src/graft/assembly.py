@@ -108,7 +108,7 @@ class Assembly:
             root=self.root,
             setting="embedder",
         )
-        return _class("graft.embed.openvino", "OpenVinoEmbedder")(files.path)  # type: ignore[no-any-return]
+        return _class("graft.embed.local", "LocalEmbedder")(files.path)  # type: ignore[no-any-return]
 
     @cached_property
     def weights(self) -> str:

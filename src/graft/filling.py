@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PASSAGES_AT_ONCE", "Filler"]
 
-_EMBED_AT_ONCE = 64
 # Embedded and stored together: an interruption loses at most this much work (some seconds).
 PASSAGES_AT_ONCE = 256
 
@@ -71,11 +70,10 @@ class Filler:
         self._say(len(block) - len(new))
         lacking = {name: passage.shown for passage, name in new if name not in known}
         names = list(lacking)
-        for at in range(0, len(names), _EMBED_AT_ONCE):
-            some = names[at : at + _EMBED_AT_ONCE]
-            vectors = self._embedder.embed([lacking[name] for name in some], "passage")
-            known.update(zip(some, vectors, strict=True))
-            self._say(len(some))
+        if names:
+            vectors = self._embedder.embed([lacking[name] for name in names], "passage")
+            known.update(zip(names, vectors, strict=True))
+            self._say(len(names))
         if new:
             self.index.write(
                 [passage for passage, _ in new],
