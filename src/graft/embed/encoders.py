@@ -1,7 +1,7 @@
 """Which encoder runs an embedder on this machine.
 
 bf16 where the processor multiplies in it. Elsewhere int8, if it was shown on text to be true to
-the weights; without that, or without onnxruntime, fp32.
+the weights, else fp32.
 """
 
 from __future__ import annotations

@@ -53,10 +53,12 @@ class LocalEmbedder:
             BadInput: the model does not pool by the mean.
         """
         _refuse_other_pooling(folder)
-        digest = hash_file(folder / "model.safetensors")[:16]
         try:
+            import onnxruntime  # noqa: F401 - only whether it is there
+            import openvino  # noqa: F401
             from tokenizers import Tokenizer
 
+            digest = hash_file(folder / "model.safetensors")[:16]
             self._encoder: Encoder = load_encoder(folder, digest, precision)
         except ImportError as error:
             raise MissingPrerequisite(
