@@ -40,28 +40,46 @@ def test_another_pooling_is_refused_before_anything_is_loaded(tmp_path):
         LocalEmbedder(tmp_path)
 
 
+class Timed:
+    """An encoder that takes a given time; the clock is moved, not waited for."""
+
+    def __init__(self, precision: str, clock: list[float], seconds: float) -> None:
+        self.precision = precision
+        self._clock, self._seconds = clock, seconds
+
+    def __call__(self, *_: object) -> None:
+        self._clock[0] += self._seconds
+
+
 @pytest.mark.parametrize(
-    ("bf16", "true_enough", "asked", "chosen"),
+    ("seconds", "true_enough", "asked", "chosen"),
     [
-        (True, True, None, "bf16"),
-        (False, True, None, "int8"),
-        (False, False, None, "f32"),
-        (True, True, "int8", "int8"),
-        (False, True, "f32", "f32"),
+        ({"f32": 4.0, "bf16": 2.0, "int8": 3.0}, True, None, "bf16"),
+        ({"f32": 4.0, "bf16": 2.0, "int8": 1.0}, True, None, "int8"),
+        ({"f32": 4.0, "bf16": 2.0, "int8": 1.9}, True, None, "bf16"),
+        ({"f32": 4.0, "int8": 3.0}, True, None, "int8"),
+        ({"f32": 4.0, "int8": 3.0}, False, None, "f32"),
+        ({"f32": 4.0, "int8": 3.9}, True, None, "f32"),
+        ({"f32": 4.0, "bf16": 2.0, "int8": 3.0}, True, "int8", "int8"),
+        ({"f32": 4.0, "int8": 1.0}, True, "f32", "f32"),
+        ({"f32": 4.0, "int8": 1.0}, False, "int8", "f32"),
     ],
 )
-def test_the_fastest_true_precision_is_chosen(
-    tmp_path, monkeypatch, bf16, true_enough, asked, chosen
+def test_the_fastest_true_precision_is_measured_and_chosen(
+    tmp_path, monkeypatch, seconds, true_enough, asked, chosen
 ):
-    class Fixed:
-        precision = "int8"
-
-    monkeypatch.setattr(encoders, "has_bf16", lambda: bf16)
+    clock = [0.0]
+    monkeypatch.setenv("GRAFT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(encoders.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(encoders, "has_bf16", lambda: "bf16" in seconds)
     monkeypatch.setattr(encoders, "int8_graph", lambda *_: tmp_path if true_enough else None)
-    monkeypatch.setattr(encoders, "Int8Encoder", lambda _: Fixed())
-    monkeypatch.setattr(encoders, "OpenVinoEncoder", lambda _, __, name: name)
-    found = load_encoder(tmp_path, "digest", asked)
-    assert getattr(found, "precision", found) == chosen
+    monkeypatch.setattr(encoders, "Int8Encoder", lambda _: Timed("int8", clock, seconds["int8"]))
+    monkeypatch.setattr(
+        encoders, "OpenVinoEncoder", lambda _, __, name: Timed(name, clock, seconds[name])
+    )
+    assert load_encoder(tmp_path, "digest", asked).precision == chosen
+    seconds.update(f32=0.1)  # what was measured once holds
+    assert load_encoder(tmp_path, "digest", asked).precision == chosen
 
 
 @pytest.mark.models

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.models.cache import cache_root, made_once
+from graft.types import fingerprint
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["OpenVinoEncoder", "has_bf16"]
+__all__ = ["OpenVinoEncoder", "has_bf16", "processor"]
 
 
 class OpenVinoEncoder:
@@ -49,6 +50,15 @@ def has_bf16() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def processor() -> str:
+    """Return a short name of the processor and of what it multiplies in, for names of files."""
+    import openvino
+
+    core = openvino.Core()
+    abilities = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+    return fingerprint(f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} {abilities}")[:12]
 
 
 def _convert(folder: Path, draft: Path) -> None:
