@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from graft.errors import BadInput, NoSpaceLeft
+from graft.formats import unsealed
 
 __all__ = ["raise_no_space", "raise_unwritable", "read_stored", "write_atomically"]
 
@@ -42,10 +43,10 @@ def read_stored(path: Path, what: str, next_step: str, kind: type = dict) -> Any
         data = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(data, kind):
             raise ValueError(f"it holds no JSON {'object' if kind is dict else 'list'}")
+        return unsealed(data) if isinstance(data, dict) else data
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise BadInput(what, where=str(path), why=why, next_step=next_step) from error
-    return data
 
 
 def raise_unwritable(error: OSError, path: Path) -> NoReturn:

@@ -15,7 +15,7 @@ from graft.decide import decide
 from graft.decide.compare import SCHEMA as COMPARISON_SCHEMA
 from graft.errors import BadInput, UsageError
 from graft.files import write_atomically
-from graft.formats import check_format
+from graft.formats import check_format, sealed, unsealed
 from graft.manifests import note
 from graft.metrics import METRICS_VERSION, NO_SOURCES, Sources
 from graft.report.html import write_html
@@ -93,7 +93,7 @@ class Results:
         ]
         data["questions"] = [dataclasses.asdict(item) for item in comparand.questions]
         data["asked"] = fingerprint(data["questions"])
-        write_atomically(path, json.dumps(data, ensure_ascii=False, default=dict))
+        write_atomically(path, json.dumps(sealed(data), ensure_ascii=False))
         result = self._draw(folder, comparand, measured.reused)
         write_atomically(self._folder / "newest.txt", name)
         return result
@@ -218,7 +218,7 @@ class Results:
 
     def _draw(self, folder: Path, comparand: Comparand, reused: bool) -> CompareResult:
         comparison = decide(comparand).to_json()
-        text = json.dumps({**comparison, "needs": NEEDS}, indent=1, ensure_ascii=False)
+        text = json.dumps(sealed({**comparison, "needs": NEEDS}), indent=1, ensure_ascii=False)
         write_atomically(folder / "comparison.json", text)
         report = write_html(folder / "report.html", comparison, comparand)
         markdown = folder / "report.md"
@@ -271,11 +271,11 @@ def _json(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it holds no JSON object")
+        return unsealed(data)
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
-    if not isinstance(data, dict):
-        raise _unreadable(path, "it holds no JSON object")
-    return data
 
 
 def _unreadable(path: Path, why: str) -> BadInput:

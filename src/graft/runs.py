@@ -18,8 +18,8 @@ from typing import Any
 
 from graft.errors import BadInput
 from graft.files import raise_unwritable, read_stored, write_atomically
-from graft.formats import check_format
-from graft.types import Exposure, Question, Record, fingerprint
+from graft.formats import check_format, sealed
+from graft.types import Exposure, Question, Record
 
 __all__ = [
     "ArmRun",
@@ -154,9 +154,7 @@ def _whole_lines(path: Path) -> bytes:
 
 def write_manifest(folder: Path, data: Mapping[str, Any]) -> None:
     """Write the manifest of a run with a check sum over all of it."""
-    plain = {name: value for name, value in data.items() if name != "check"}
-    plain["check"] = _check_of(plain)
-    write_atomically(folder / "manifest.json", json.dumps(plain, indent=1))
+    write_atomically(folder / "manifest.json", json.dumps(sealed(data), indent=1))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -173,19 +171,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             why="manifest.json is missing",
             next_step="graft compare",
         )
-    what = "a run cannot be read"
     anew = f"remove {folder} and run graft compare again; it asks the questions anew"
-    data: dict[str, Any] = read_stored(path, what, anew)
+    data: dict[str, Any] = read_stored(path, "a run cannot be read", anew)
     check_format(data, SCHEMA, "the run was written", str(path))
-    check = data.pop("check", None)
-    if check is not None and check != _check_of(data):
-        why = "the file is not what was written"
-        raise BadInput(what, where=str(path), why=why, next_step=anew)
     return data
-
-
-def _check_of(data: Mapping[str, Any]) -> str:
-    return fingerprint(json.loads(json.dumps(data)))
 
 
 def read_run(folder: Path) -> ArmRun:
