@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from graft.errors import BadInput, FingerprintMismatch
 from graft.files import write_atomically
-from graft.formats import check_format
+from graft.formats import check_format, sealed, unsealed
 from graft.runs import question_from_json
 from graft.types import Question, Split, fingerprint
 
@@ -154,13 +154,15 @@ def store_questions(folder: Path, questions: QuestionSet) -> Path:
     Raises:
         NoSpaceLeft: the disk is full; the set before stands unchanged.
     """
-    head = {
-        "schema": SCHEMA,
-        "needs": NEEDS,
-        "hash": questions.hash,
-        "removed_from_train": questions.removed_from_train,
-        "twins": questions.twins,
-    }
+    head = sealed(
+        {
+            "schema": SCHEMA,
+            "needs": NEEDS,
+            "hash": questions.hash,
+            "removed_from_train": questions.removed_from_train,
+            "twins": questions.twins,
+        }
+    )
     lines = [head, *(plain_question(item) for item in questions.questions)]
     path = folder / FILE
     write_atomically(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
@@ -184,6 +186,7 @@ def load_questions(folder: Path) -> QuestionSet:
         )
     try:
         head, *rest = [json.loads(x) for x in path.read_text("utf-8").split("\n") if x]
+        head = unsealed(head)
         check_format(head, SCHEMA, "the questions were stored", str(path))
         questions = tuple(question_from_json(item) for item in rest)
         found = _with_head(head, questions)

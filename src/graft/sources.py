@@ -118,7 +118,7 @@ def _walk(found: Scan, state_folder: Path) -> Iterator[Path]:
         return
 
     def note(error: OSError) -> None:
-        shown = _shown(Path(error.filename))
+        shown = _shown(Path(error.filename or found.root))
         why = error.strerror or str(error)
         found.skipped.append(Skipped(shown, f"folder: {why}", "check its permissions"))
 

@@ -38,13 +38,14 @@ def test_names_bytes_and_texts_that_repeat_stay_apart(place):
     place.write("north/pump.md", "# Pump\n\nIt runs dry.")
     place.write("south/pump.md", "# Pump\n\nIt runs wet.")
     place.write("south/copy.md", "# Pump\n\nIt runs wet.")
-    place.write("twice.md", "# A\n\nCall the foreman.\n\n# A\n\nCall the foreman.\n")
+    called = "Call the foreman before the pump of the north hall is opened. " * 4
+    place.write("twice.md", f"# A\n\n{called}\n\n# A\n\n{called}\n")
     place.add()
     assert ids_of(place) == ["north/pump.md", "south/copy.md", "south/pump.md", "twice.md"]
     assert "dry" in place.corpus.document("north/pump.md").text
     twice = [item for item in place.live() if item.doc_id == "twice.md"]
-    assert len({(item.id, item.start) for item in twice}) == 2
-    assert {item.text for item in twice} == {"Call the foreman."}
+    assert len({(item.id, item.start) for item in twice}) == len(twice) == 2
+    assert {item.text for item in twice} == {called.strip()}
     assert place.sound()
     (place.docs / "south" / "copy.md").unlink()
     assert place.add().removed == ("south/copy.md",)
@@ -159,6 +160,8 @@ def test_whoever_searches_during_an_add_finds_one_version_whole(tmp_path, kind):
     thread = threading.Thread(target=search)
     thread.start()
     try:
+        while not found and not failures:
+            time.sleep(0.01)
         place.add()
     finally:
         done.set()

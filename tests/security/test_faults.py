@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -97,10 +99,33 @@ def test_killed_at_any_write_of_a_change_the_old_state_or_the_new_one_is_there(
     assert seen == {False, True}
 
 
-@pytest.mark.parametrize("step", ["write", "delete", "optimize"])
-@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+def test_a_rollback_that_was_killed_twice_stands_in_nobodys_way(tmp_path, read_here, monkeypatch):
+    """Case 64: what two ends left staged is one document to the next add."""
+    place = filled(tmp_path / "team")
+    texts = {path: path.read_text() for path in place.docs.iterdir()}
+    changed(place)
+    place.add()
+    for _ in range(2):
+        again, counter = Place(place.folder), Steps()
+        counter.last = 2  # the copies are stored
+        with monkeypatch.context() as patch:
+            counted(patch, again, counter)
+            with pytest.raises(Killed):
+                ACTS["rollback"](again)
+        assert counter.seen[-1] == "after commit"
+    for path, text in texts.items():
+        path.write_text(text)
+    after = Place(place.folder)
+    assert set(after.add().added) == {"d1.md"}
+    assert after.sound()
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [*(("write", number) for number in REFUSALS), ("delete", errno.EROFS), ("optimize", errno.EIO)],
+)
 def test_a_disk_that_refuses_a_write_of_the_index_leaves_the_version_before(
-    tmp_path, read_here, monkeypatch, number, step
+    tmp_path, read_here, monkeypatch, step, number
 ):
     """Case 65: a right lost, a read-only file system, a limit, a broken disk, a quota."""
     from lancedb.merge import LanceMergeInsertBuilder
@@ -197,23 +222,25 @@ def test_a_broken_disk_is_no_reason_to_remove_the_catalogue(tmp_path, read_here,
 @pytest.mark.skipif(not hasattr(os, "statvfs"), reason="needs to know the file system")
 def test_a_workspace_on_a_read_only_file_system_is_searched(tmp_path, read_here, monkeypatch):
     """Case 65: the file system is read-only; what was published is served, and no file made."""
-    place = filled(tmp_path / "team")
-    old = place.searched()
-    before = sorted(path.name for path in place.state.iterdir())
-
-    class ReadOnly:
-        f_flag = getattr(os, "ST_RDONLY", 1)
-
+    folder = tmp_path / "team"
+    old = filled(folder).searched()
+    gc.collect()  # the log of changes goes with the last connection
+    state = folder / ".graft"
+    before = sorted(path.name for path in state.iterdir())
+    assert not any("wal" in name for name in before)
+    real = os.statvfs(state)
+    sizes = {name: getattr(real, name) for name in ("f_bavail", "f_frsize", "f_blocks", "f_bfree")}
+    read_only = SimpleNamespace(f_flag=os.ST_RDONLY, **sizes)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "statvfs", lambda _: ReadOnly)
-        after = Place(place.folder)
+        patch.setattr(os, "statvfs", lambda _: read_only)
+        after = Place(folder)
         assert after.searched() == old
         assert len(after.corpus.documents()) == 3
         with pytest.raises(BadInput, match="cannot be written") as caught:
             after.corpus.tag("audit", 1)
     assert_four_parts(caught.value)
-    assert sorted(path.name for path in place.state.iterdir()) == before
-    place.corpus.tag("audit", 1)
+    assert sorted(path.name for path in state.iterdir()) == before
+    Place(folder).corpus.tag("audit", 1)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +313,7 @@ def test_a_reader_that_hangs_or_is_killed_costs_one_file(tmp_path, monkeypatch):
     """Case 73: the child that parses hangs, needs too much memory, or is killed for it."""
     (tmp_path / "strange_worker.py").write_text(WORKER)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SRC), str(tmp_path)]))
-    limits = Limits(memory_bytes=1_000_000_000, seconds=1.0)
+    limits = Limits(memory_bytes=1_000_000_000, seconds=2.0)
     monkeypatch.setattr(
         "graft.reading.Parsing", lambda **named: Parsing(limits, worker="strange_worker", **named)
     )
@@ -300,7 +327,7 @@ def test_a_reader_that_hangs_or_is_killed_costs_one_file(tmp_path, monkeypatch):
     reasons = {Path(item.path).stem: item.reason for item in report.skipped}
     assert set(reasons) == {"b-grow", "b-hang", "b-killed"}
     assert "more than 1 GB" in reasons["b-grow"]
-    assert "longer than 1 s" in reasons["b-hang"]
+    assert "longer than 2 s" in reasons["b-hang"]
     assert "the system killed it" in reasons["b-killed"]
     assert all(item.next_step and item.state == "failed" for item in report.skipped)
     assert place.sound()

@@ -62,7 +62,8 @@ def read_all(root):
         lambda one: one.compare(arms=("base", "rag")).comparison["arms"],
     ):
         try:
-            found.append(json.dumps(read(Workspace.open(root)), default=str))
+            told = json.dumps(read(Workspace.open(root)), default=str)
+            found.append(told.replace(str(root), ""))
         except GraftError as error:
             assert error.what and error.where and error.why and error.next_step
             found.append("refused")
@@ -76,7 +77,8 @@ def test_a_damaged_file_is_refused_and_never_taken_as_it_stands(origin, tmp_path
     chosen = random.Random(7)
     root = shutil.copytree(origin, tmp_path / "whole")
     expected = read_all(root)
-    for number in range(1 if harm == "torn" else 4):
+    refused = 0
+    for number in range(1 if harm == "torn" else 3):
         root = shutil.copytree(origin, tmp_path / f"{harm}{number}")
         path = sorted((root / ".graft").glob(pattern))[0]
         data = bytearray(path.read_bytes())
@@ -86,10 +88,9 @@ def test_a_damaged_file_is_refused_and_never_taken_as_it_stands(origin, tmp_path
             data[chosen.randrange(len(data))] ^= 1 << chosen.randrange(7)
         path.write_bytes(data)
         found = read_all(root)
-        if pattern == "build.json":
-            continue  # the seconds of the past; it is enough that nothing breaks
         assert all(one in ("refused", same) for one, same in zip(found, expected, strict=True))
-        assert "refused" in found
+        refused += "refused" in found
+    assert refused
 
 
 NEWER = {"schema": 99, "needs": "9.1"}
@@ -100,8 +101,6 @@ def of_newer_index(tmp_path, kind, patch):
     with patch.context() as newer:
         newer.setattr(f"{module}.SCHEMA", 99)
         newer.setattr(f"{module}.NEEDS", "9.1")
-        passage = Place(tmp_path / "team")
-        passage.write("a.md", "# A\n\nOne.")
         opened(kind, tmp_path / "index").write(*rows())
     opened(kind, tmp_path / "index")
 
@@ -194,21 +193,19 @@ def test_what_a_stored_head_says_is_checked_before_it_becomes_a_command(tmp_path
 def test_an_index_of_a_newer_graft_is_neither_searched_nor_replaced(tmp_path, monkeypatch):
     """Case 72: neither `add` nor `reindex` touches an index that this version cannot read."""
     monkeypatch.setattr("graft.reading.Parsing", Reading)
-    place = Place(tmp_path / "team", "lancedb")
     with monkeypatch.context() as patch:
         patch.setattr("graft.index.lancedb.SCHEMA", 99)
-        shutil.rmtree(place.state / "index")
-        newer = Place(place.folder, "lancedb")
-        newer.write("a.md", "# A\n\nOne.")
-        newer.add()
-        before = newer.searched()
+        place = Place(tmp_path / "team", "lancedb")
+        place.write("a.md", "# A\n\nOne.")
+        place.add()
+        before = place.searched()
 
     def open_again(folder):
         return LanceIndex(folder, 64, "fake")
 
     for act in (
         lambda: Place(place.folder, "lancedb"),
-        lambda: newer.corpus.reindex(FakeEmbedder(), open_again),
+        lambda: place.corpus.reindex(FakeEmbedder(), open_again),
     ):
         with pytest.raises(BadInput, match="by a newer Graft"):
             act()
