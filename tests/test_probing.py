@@ -12,11 +12,11 @@ import pytest
 from graft import Workspace
 from graft.config import CompareConfig, Config, LimitsConfig, effort_plan
 from graft.generate.fake import FakeGenerator
-from graft.manifests import stored_manifest
 from graft.probes import distractors
 from graft.probes.coldstart import measure_cold_start
 from graft.probing import Probed, Probing
 from graft.prompts import PromptContract
+from graft.runs import read_manifest
 from graft.types import GenerateOptions
 
 CONFIG = """generator = "fake"
@@ -167,7 +167,7 @@ def test_a_cold_start_is_noted_once_and_the_models_here_are_freed_first(
     for _ in range(2):
         probing.serve([run_folder], [], {"options": {}}, Probed())
     assert [task["arm"] for task in tasks] == ["base"]
-    found = stored_manifest(run_folder)
+    found = read_manifest(run_folder)
     assert (found["cold_seconds"], found["peak_memory_bytes"]) == (4.5, 7)
 
 
@@ -175,7 +175,7 @@ def test_a_cold_start_that_fails_is_said_and_ends_nothing(probing, run_folder, m
     monkeypatch.setattr(sys, "executable", "/bin/false")
     probed = Probed()
     probing.serve([run_folder], [], {}, probed)
-    assert stored_manifest(run_folder)["cold_seconds"] is None
+    assert read_manifest(run_folder)["cold_seconds"] is None
     assert probed.flags == ["cold start of base was not measured: it said nothing"]
 
 

@@ -125,7 +125,14 @@ def test_a_run_that_is_not_the_stored_one_is_refused(
 
 def test_questions_changed_by_hand_are_refused(state: Path, stored: Any) -> None:
     path = stored.report.parent / "comparand.json"
-    path.write_text(path.read_text().replace('"39 kg"', '"40 kg"'))
+    text = path.read_text().replace('"39 kg"', '"40 kg"')
+    path.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        Results(state).rescore()
+    assert caught.value.why.startswith("the file is not what was written")
+    data = json.loads(text)
+    del data["check"]
+    path.write_text(json.dumps(data))
     with pytest.raises(FingerprintMismatch, match="not those that the comparison stored"):
         Results(state).rescore()
 
@@ -133,7 +140,7 @@ def test_questions_changed_by_hand_are_refused(state: Path, stored: Any) -> None
 def test_a_comparison_of_an_older_version_is_scored_as_it_is(state: Path, stored: Any) -> None:
     path = stored.report.parent / "comparand.json"
     data = json.loads(path.read_text())
-    del data["asked"]
+    del data["asked"], data["check"]
     data["runs"] = [{"run_id": run["run_id"], "changes": run["changes"]} for run in data["runs"]]
     path.write_text(json.dumps(data))
     assert Results(state).rescore().records == 3 * COUNT

@@ -212,10 +212,10 @@ def test_a_run_that_could_not_be_built_has_no_records(tmp_path):
 
 
 def test_a_run_of_a_newer_graft_is_refused(tmp_path):
-    write_manifest(tmp_path, schema=2)
+    write_manifest(tmp_path, schema=2, needs="0.9")
     with pytest.raises(BadInput, match="newer Graft") as caught:
         read_run(tmp_path)
-    assert caught.value.why == "schema 2, this version reads up to 1"
+    assert caught.value.why == "schema 2, this version reads up to 1; Graft 0.9 or newer reads it"
 
 
 def test_an_unknown_field_of_the_manifest_is_ignored(tmp_path):

@@ -217,7 +217,7 @@ class Catalog:
         try:
             place = os.stat(self.file).st_ino
             if store is None or self._watch.place != place:
-                store = sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
+                store = self._connected()
                 self._watch.store, self._watch.place, self._watch.seen = store, place, None
             seen = store.execute("SELECT data_version FROM pragma_data_version").fetchone()[0]
             if seen != self._watch.seen:
@@ -244,7 +244,7 @@ class Catalog:
         """
         store = None
         try:
-            store = sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
+            store = self._connected()
             store.row_factory = sqlite3.Row
             yield store
         except sqlite3.DatabaseError as error:
@@ -253,6 +253,22 @@ class Catalog:
         finally:
             if store is not None:
                 store.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        """Connect; where nothing can be written no file has to be made beside the catalogue."""
+        if not self._is_frozen():
+            return sqlite3.connect(self.file, timeout=_WAIT_SECONDS)
+        place = f"{self.file.resolve().as_uri()}?mode=ro&immutable=1"
+        return sqlite3.connect(place, timeout=_WAIT_SECONDS, uri=True)
+
+    def _is_frozen(self) -> bool:
+        """Tell whether the file system is read-only and the file holds all that was written."""
+        try:
+            flags = os.statvfs(self.file).f_flag
+            log = self.file.with_name(f"{self.file.name}-wal")
+            return bool(flags & os.ST_RDONLY) and not (log.exists() and log.stat().st_size)
+        except (AttributeError, OSError):  # Windows has no such call
+            return False
 
     def _raise_known(self, error: sqlite3.DatabaseError) -> None:
         if "disk is full" in str(error) or self._lacks_space(error):
@@ -268,6 +284,14 @@ class Catalog:
                 where=str(self.file),
                 why=str(error),
                 next_step="give yourself write access to it, or copy the workspace",
+            ) from error
+        if "disk I/O error" in str(error):
+            raise BadInput(
+                "the disk does not read or write the catalogue",
+                where=str(self.file),
+                why=str(error),
+                next_step="look at the disk, your quota and the limits of this process, then run"
+                " the same command again; it continues",
             ) from error
         locked = "locked" in str(error)
         raise BadInput(

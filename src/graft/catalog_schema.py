@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from graft.errors import BadInput
+from graft.formats import newer_format
 from graft.types import Document, Passage, Section, fingerprint
 
 __all__ = [
@@ -120,13 +121,7 @@ def _newer(store: sqlite3.Connection, schema: int, where: str) -> BadInput:
     if store.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
         row = store.execute("SELECT value FROM meta WHERE name = 'needs'").fetchone()
         needed = str(row[0]) if row else ""
-    return BadInput(
-        "the catalogue was written by a newer Graft",
-        where=where,
-        why=f"schema {schema}, this version reads up to {SCHEMA}"
-        + (f"; Graft {needed} or newer reads it" if needed else ""),
-        next_step=f"pip install 'graft>={needed}'" if needed else "upgrade Graft",
-    )
+    return newer_format("the catalogue was written", where, schema, SCHEMA, needed)
 
 
 def _take_over(store: sqlite3.Connection) -> None:

@@ -1,16 +1,18 @@
-"""Writing files so that a crash or a full disk leaves the old file or the new one."""
+"""Files that Graft keeps: written whole or not at all, and refused where they cannot be read."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from graft.errors import BadInput, NoSpaceLeft
+from graft.formats import unsealed
 
-__all__ = ["raise_no_space", "raise_unwritable", "write_atomically"]
+__all__ = ["raise_no_space", "raise_unwritable", "read_stored", "write_atomically"]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -29,6 +31,22 @@ def write_atomically(path: Path, text: str) -> None:
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise_unwritable(error, path)
+
+
+def read_stored(path: Path, what: str, next_step: str, kind: type = dict) -> Any:  # noqa: ANN401
+    """Return the JSON of a file that Graft wrote, of this kind; `what` says that it is none.
+
+    Raises:
+        BadInput: the file is torn, damaged or not there; `next_step` makes it anew.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, kind):
+            raise ValueError(f"it holds no JSON {'object' if kind is dict else 'list'}")
+        return unsealed(data) if isinstance(data, dict) else data
+    except (OSError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise BadInput(what, where=str(path), why=why, next_step=next_step) from error
 
 
 def raise_unwritable(error: OSError, path: Path) -> NoReturn:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from graft.addresses import public_url
 from graft.config import JudgeConfig
 from graft.errors import BadInput, GenerationFailed
+from graft.formats import check_format
 from graft.prompts import neutralise
 from graft.protocols import Generator, Progress
 from graft.runs import append_json
@@ -26,6 +27,7 @@ from graft.types import GenerateOptions, Message, Question, fingerprint
 __all__ = ["Identity", "Judge", "ToJudge", "Verdict", "VerdictLog", "judge_all", "read_verdict"]
 
 SCHEMA = 1
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 NEW_TOKENS = 8  # one word, and room to see that it was not one word
 REPLY_KEPT = 200  # characters of a reply that are stored
 FAILURES_IN_A_ROW = 5  # a server that is down fails every answer: then asking stops
@@ -169,6 +171,7 @@ class VerdictLog:
         for number, line in enumerate(data.split(b"\n")[:-1], 1):
             try:
                 row = json.loads(line)
+                check_format(row, SCHEMA, "a verdict of the judge was written", str(self._path))
                 verdict = Verdict(**{name: row[name] for name in names})
             except (ValueError, TypeError, KeyError) as error:
                 raise BadInput(
@@ -186,7 +189,8 @@ class VerdictLog:
         Raises:
             NoSpaceLeft: the disk is full; the verdicts before stand.
         """
-        append_json(self._path, [{"schema": SCHEMA, **dataclasses.asdict(verdict)}])
+        head = {"schema": SCHEMA, "needs": NEEDS}
+        append_json(self._path, [head | dataclasses.asdict(verdict)])
 
 
 def judge_all(

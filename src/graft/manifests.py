@@ -7,7 +7,6 @@ what serving an arm takes.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,11 +17,10 @@ from graft.arms import ARMS, CONTROLS, TUNED
 from graft.assembly import Assembly, folder_bytes
 from graft.config import EffortPlan
 from graft.corpus import Corpus
-from graft.files import write_atomically
 from graft.metrics import METRICS_VERSION
 from graft.question_set import plain_question
 from graft.references import find_reference, is_reference
-from graft.runs import RunManifest
+from graft.runs import RunManifest, read_manifest, write_manifest
 from graft.training import Training, build_of, read_receipt
 from graft.types import GenerateOptions, Question, fingerprint
 
@@ -126,14 +124,13 @@ class Manifests:
     def begin(self, manifest: RunManifest) -> Path:
         """Return a run's folder; its manifest is written where it is not there yet."""
         folder = self.assembly.state / "runs" / manifest.run_id
-        path = folder / "manifest.json"
-        if not path.exists():
-            write_atomically(path, json.dumps(dataclasses.asdict(manifest), indent=1))
+        if not (folder / "manifest.json").exists():
+            write_manifest(folder, dataclasses.asdict(manifest))
         return folder
 
     def note_storage(self, folder: Path) -> None:
         """Write into a finished run what serving its arm keeps on disk."""
-        stored = stored_manifest(folder)
+        stored = read_manifest(folder)
         if stored["not_applicable"] or stored["storage_bytes"]:
             return
         if kept := self._storage(stored["arm"]):
@@ -156,13 +153,6 @@ class Manifests:
         return own + (self._training_seconds("finetuned") if receipt["started_from"] else 0.0)
 
 
-def stored_manifest(folder: Path) -> dict[str, Any]:
-    """Return a run's manifest as it stands on the disk."""
-    stored: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return stored
-
-
 def note(folder: Path, values: dict[str, Any]) -> None:
     """Write values into a run's manifest; the others stay."""
-    text = json.dumps(stored_manifest(folder) | values, indent=1)
-    write_atomically(folder / "manifest.json", text)
+    write_manifest(folder, read_manifest(folder) | values)

@@ -20,7 +20,7 @@ from typing import Any
 
 from graft.comparing import Comparing
 from graft.evaluate import ask_all
-from graft.files import write_atomically
+from graft.files import read_stored, write_atomically
 from graft.metrics import expects_answer
 from graft.prompts import PromptContract
 from graft.protocols import Progress
@@ -111,7 +111,10 @@ class Pilot:
     def stored(self) -> Mapping[str, Any]:
         """Return the choice made before, empty where there is none."""
         path = self.folder / "pilot.json"
-        found: Mapping[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        anew = f"remove {path} and run graft compare again; no answer is lost"
+        found: dict[str, Any] = read_stored(path, "the choice of examples cannot be read", anew)
         return found
 
     def questions(self) -> list[Question]:

@@ -15,6 +15,7 @@ from graft.config import Effort, EffortPlan, effort_plan
 from graft.corpus import Corpus, silent
 from graft.errors import BadInput
 from graft.files import write_atomically
+from graft.formats import sealed, unsealed
 from graft.models.device import is_fast
 from graft.pilot import Pilot, with_choice
 from graft.prompts import PromptContract
@@ -42,8 +43,9 @@ class BuildTimes:
         if not self.path.is_file():
             return 0.0
         try:
-            return float(json.loads(self.path.read_text(encoding="utf-8"))["index_seconds"])
-        except (ValueError, TypeError, KeyError) as error:
+            stored = unsealed(json.loads(self.path.read_text(encoding="utf-8")))
+            return float(stored["index_seconds"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise BadInput(
                 "the time that the index took cannot be read",
                 where=str(self.path),
@@ -54,7 +56,7 @@ class BuildTimes:
     def add(self, seconds: float) -> None:
         """Add the seconds of one addition."""
         total = self.index_seconds + seconds
-        write_atomically(self.path, json.dumps({"index_seconds": total}))
+        write_atomically(self.path, json.dumps(sealed({"index_seconds": total})))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,13 @@ from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.corpus import Corpus
 from graft.errors import GraftError
-from graft.files import write_atomically
-from graft.manifests import note, stored_manifest
+from graft.files import read_stored, write_atomically
+from graft.manifests import note
 from graft.probes import coldstart, distractors, forgetting
 from graft.probes.general import general_questions, general_text
 from graft.probes.text_loss import TEXT_TOKENS, text_losses
 from graft.protocols import Progress
+from graft.runs import read_manifest
 from graft.training import Training, build_of, read_receipt
 from graft.types import GenerateOptions, Passage, Question, fingerprint
 
@@ -33,6 +34,7 @@ __all__ = ["MODEL_ARMS", "Probed", "Probing"]
 
 TRAINED = 6  # questions asked again to see that an adapter changes answers
 MODEL_ARMS = (*ARMS, "bolt-on")
+UNREADABLE = "the result of a probe cannot be read"
 
 
 @dataclass(slots=True)
@@ -152,7 +154,7 @@ class Probing:
         if waiting:
             self.assembly.close()
         for number, folder in enumerate(waiting):
-            name = stored_manifest(folder)["arm"]
+            name = read_manifest(folder)["arm"]
             if on_progress is not None:
                 on_progress("cold start", number, len(waiting), name)
             self._serve(name, folder, questions, settings, probed)
@@ -216,9 +218,9 @@ class Probing:
         text = general_text()
         place = f"loss-{fingerprint(text, limit)}.json"
         losses = {
-            name: float(json.loads((folder / place).read_text("utf-8"))["loss"])
+            name: float(read_stored(path, UNREADABLE, _anew(path))["loss"])
             for name, folder in folders.items()
-            if (folder / place).is_file()
+            if (path := folder / place).is_file()
         }
         missing = {name: adapter for name, adapter in weights.items() if name not in losses}
         if not missing:
@@ -252,7 +254,7 @@ class Probing:
         folder = self._distractors_folder(name, questions, options)
         path = folder / "result.json"
         if path.is_file():
-            stored: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+            stored: list[dict[str, Any]] = read_stored(path, UNREADABLE, _anew(path), list)
             return stored
         arm = self.build_arm(name, options)
         if not isinstance(arm, GeneratorArm) or arm.retriever is None:
@@ -283,7 +285,7 @@ class Probing:
         return self.assembly.state / "probes" / f"distractors-{name}-{key}"
 
     def _is_unserved(self, folder: Path) -> bool:
-        stored = stored_manifest(folder)
+        stored = read_manifest(folder)
         known = stored.get("cold_seconds") is not None
         return stored["arm"] in MODEL_ARMS and not stored["not_applicable"] and not known
 
@@ -311,3 +313,7 @@ class Probing:
         probed.asked += 1
         cold = {"cold_seconds": found.cold_seconds, "peak_memory_bytes": found.peak_memory_bytes}
         note(folder, cold)
+
+
+def _anew(path: Path) -> str:
+    return f"remove {path} and run graft compare again; the probe is done anew"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from graft.errors import BadInput, FingerprintMismatch
 from graft.files import write_atomically
+from graft.formats import check_format, sealed, unsealed
 from graft.runs import question_from_json
 from graft.types import Question, Split, fingerprint
 
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 FILE = "questions.jsonl"
 # Fields that sets stored by earlier versions lack. Where they are empty they are left out of
 # the hash, so that a set keeps its hash, and its runs, when Graft is upgraded.
@@ -152,12 +154,15 @@ def store_questions(folder: Path, questions: QuestionSet) -> Path:
     Raises:
         NoSpaceLeft: the disk is full; the set before stands unchanged.
     """
-    head = {
-        "schema": SCHEMA,
-        "hash": questions.hash,
-        "removed_from_train": questions.removed_from_train,
-        "twins": questions.twins,
-    }
+    head = sealed(
+        {
+            "schema": SCHEMA,
+            "needs": NEEDS,
+            "hash": questions.hash,
+            "removed_from_train": questions.removed_from_train,
+            "twins": questions.twins,
+        }
+    )
     lines = [head, *(plain_question(item) for item in questions.questions)]
     path = folder / FILE
     write_atomically(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines))
@@ -181,13 +186,8 @@ def load_questions(folder: Path) -> QuestionSet:
         )
     try:
         head, *rest = [json.loads(x) for x in path.read_text("utf-8").split("\n") if x]
-        if head["schema"] > SCHEMA:
-            raise BadInput(
-                "the questions were stored by a newer Graft",
-                where=str(path),
-                why=f"schema {head['schema']}, this version reads up to {SCHEMA}",
-                next_step="upgrade Graft",
-            )
+        head = unsealed(head)
+        check_format(head, SCHEMA, "the questions were stored", str(path))
         questions = tuple(question_from_json(item) for item in rest)
         found = _with_head(head, questions)
         stored = head["hash"]

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -126,6 +127,10 @@ class Reader:
             for name, state in self._before.items()
             if state.root in roots and not self._exists(state.source)
         ]
+        gone = set(reading.gone)
+        for items in reading.skipped.values():
+            # A file that went while it was read is removed: nothing of it stays.
+            items[:] = [item for item in items if not item.keeps or not gone.issuperset(item.keeps)]
         return reading
 
     def close(self, reading: Reading) -> Reading:
@@ -218,7 +223,8 @@ class Reader:
             return True
         if self._is_staged(file, source, known, reading):
             return True
-        self._status[file.path] = file.path.lstat()
+        with suppress(OSError):  # it is gone since; its reader says so
+            self._status[file.path] = file.path.lstat()
         return False
 
     def _waits(self, before: Skipped, path: Path) -> bool:
@@ -348,7 +354,10 @@ class Reader:
         if is_database and kind != "sqlite":
             return True
         path = unquote(place.removeprefix("/")) if is_database else source
-        return (self._base / path).exists()
+        try:
+            return (self._base / path).exists()
+        except OSError:
+            return True  # what cannot be looked at is not known to be gone
 
 
 def _digest(path: Path) -> str:

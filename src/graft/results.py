@@ -12,8 +12,10 @@ from typing import Any
 
 from graft.comparing import Measured
 from graft.decide import decide
+from graft.decide.compare import SCHEMA as COMPARISON_SCHEMA
 from graft.errors import BadInput, UsageError
 from graft.files import write_atomically
+from graft.formats import check_format, sealed, unsealed
 from graft.manifests import note
 from graft.metrics import METRICS_VERSION, NO_SOURCES, Sources
 from graft.report.html import write_html
@@ -25,6 +27,7 @@ from graft.types import Question, fingerprint
 __all__ = ["CompareResult", "RescoreResult", "Results"]
 
 SCHEMA = 1
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Results:
             for field in dataclasses.fields(comparand)
             if field.name not in ("runs", "questions")
         }
-        data["schema"] = SCHEMA
+        data |= {"schema": SCHEMA, "needs": NEEDS}
         data["runs"] = [
             {
                 "run_id": run.manifest.run_id,
@@ -90,7 +93,7 @@ class Results:
         ]
         data["questions"] = [dataclasses.asdict(item) for item in comparand.questions]
         data["asked"] = fingerprint(data["questions"])
-        write_atomically(path, json.dumps(data, ensure_ascii=False, default=dict))
+        write_atomically(path, json.dumps(sealed(data), ensure_ascii=False))
         result = self._draw(folder, comparand, measured.reused)
         write_atomically(self._folder / "newest.txt", name)
         return result
@@ -161,6 +164,8 @@ class Results:
             return {}
         path = folder / "comparison.json"
         found = _json(path)
+        check_format(found, COMPARISON_SCHEMA, "the comparison was written", str(path))
+        found.pop("needs", None)
         if not isinstance(found.get("verdict"), dict):
             raise _unreadable(path, "it has no verdict")
         return found
@@ -213,7 +218,7 @@ class Results:
 
     def _draw(self, folder: Path, comparand: Comparand, reused: bool) -> CompareResult:
         comparison = decide(comparand).to_json()
-        text = json.dumps(comparison, indent=1, ensure_ascii=False)
+        text = json.dumps(sealed({**comparison, "needs": NEEDS}), indent=1, ensure_ascii=False)
         write_atomically(folder / "comparison.json", text)
         report = write_html(folder / "report.html", comparison, comparand)
         markdown = folder / "report.md"
@@ -224,6 +229,7 @@ class Results:
     def _read(self, folder: Path) -> Comparand:
         path = folder / "comparand.json"
         data = _json(path)
+        check_format(data, SCHEMA, "the comparison was written", str(path))
         try:
             return self._comparand(data)
         except (KeyError, TypeError, AttributeError) as error:
@@ -265,11 +271,11 @@ def _json(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError("it holds no JSON object")
+        return unsealed(data)
     except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
-    if not isinstance(data, dict):
-        raise _unreadable(path, "it holds no JSON object")
-    return data
 
 
 def _unreadable(path: Path, why: str) -> BadInput:

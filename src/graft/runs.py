@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from graft.errors import BadInput
-from graft.files import raise_unwritable, write_atomically
+from graft.files import raise_unwritable, read_stored, write_atomically
+from graft.formats import check_format, sealed
 from graft.types import Exposure, Question, Record
 
 __all__ = [
@@ -28,11 +29,14 @@ __all__ = [
     "answered",
     "append_lines",
     "question_from_json",
+    "read_manifest",
     "read_run",
     "write_atomically",
+    "write_manifest",
 ]
 
 SCHEMA = 1
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class RunManifest:
     adapter_changes_answers: bool | None = None
     metrics: int = 0
     schema: int = SCHEMA
+    needs: str = NEEDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +152,16 @@ def _whole_lines(path: Path) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def read_run(folder: Path) -> ArmRun:
-    """Read a run folder; a line cut short by a crash at the end of a file is dropped.
+def write_manifest(folder: Path, data: Mapping[str, Any]) -> None:
+    """Write the manifest of a run with a check sum over all of it."""
+    write_atomically(folder / "manifest.json", json.dumps(sealed(data), indent=1))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a run as it stands on the disk; one without a sum is not checked.
 
     Raises:
-        BadInput: the folder holds no run or one of a newer schema.
+        BadInput: there is none, it is damaged, or of a newer schema.
     """
     path = folder / "manifest.json"
     if not path.exists():
@@ -161,22 +171,19 @@ def read_run(folder: Path) -> ArmRun:
             why="manifest.json is missing",
             next_step="graft compare",
         )
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadInput(
-            "a run cannot be read",
-            where=str(path),
-            why=str(error),
-            next_step=f"remove {folder} and run graft compare again; it asks the questions anew",
-        ) from error
-    if data.get("schema", 0) > SCHEMA:
-        raise BadInput(
-            "the run was written by a newer Graft",
-            where=str(path),
-            why=f"schema {data['schema']}, this version reads up to {SCHEMA}",
-            next_step="upgrade Graft",
-        )
+    anew = f"remove {folder} and run graft compare again; it asks the questions anew"
+    data: dict[str, Any] = read_stored(path, "a run cannot be read", anew)
+    check_format(data, SCHEMA, "the run was written", str(path))
+    return data
+
+
+def read_run(folder: Path) -> ArmRun:
+    """Read a run folder; a line cut short by a crash at the end of a file is dropped.
+
+    Raises:
+        BadInput: the folder holds no run or one of a newer schema.
+    """
+    data = read_manifest(folder)
     known = {item.name for item in dataclasses.fields(RunManifest)}
     manifest = RunManifest(**{key: value for key, value in data.items() if key in known})
     return ArmRun(

@@ -116,7 +116,13 @@ def _walk(found: Scan, state_folder: Path) -> Iterator[Path]:
     if not found.root.is_dir():
         yield found.root
         return
-    for folder, folders, files in os.walk(found.root):
+
+    def note(error: OSError) -> None:
+        shown = _shown(Path(error.filename or found.root))
+        why = error.strerror or str(error)
+        found.skipped.append(Skipped(shown, f"folder: {why}", "check its permissions"))
+
+    for folder, folders, files in os.walk(found.root, onerror=note):
         here = Path(folder)
         for name in sorted(folders):
             path = here / name

@@ -18,7 +18,16 @@ from graft.catalog_schema import DOCUMENT, LIVE, check_of, insert_passages, stor
 from graft.protocols import Published
 from graft.types import Passage, fingerprint
 
-__all__ = ["Goal", "Staged", "commit", "replace_pairs", "stage", "staged_of", "switch_index"]
+__all__ = [
+    "Goal",
+    "Staged",
+    "commit",
+    "drop_staged",
+    "replace_pairs",
+    "stage",
+    "staged_of",
+    "switch_index",
+]
 
 
 class Staged(NamedTuple):
@@ -53,7 +62,7 @@ def stage(catalog: Catalog, entries: Sequence[Entry]) -> list[int]:
     rows = []
     with catalog.opened() as store, store:
         for entry in entries:
-            _drop(store, "id = ?", entry.document.id)
+            drop_staged(store, "id = ?", entry.document.id)
             values = [stored(getattr(entry.document, name)) for name in DOCUMENT]
             origin = entry.origin
             made = store.execute(
@@ -98,7 +107,7 @@ def commit(catalog: Catalog, goal: Goal, published: Published) -> int | None:
             store.execute("BEGIN IMMEDIATE")
             number = _turn_over(store, goal) if goal.rows or goal.gone else None
             for root in goal.skipped:
-                _drop(store, "root = ?", root)
+                drop_staged(store, "root = ?", root)
             if skipped is not None:
                 _write_skipped(store, goal)
             _publish(store, published)
@@ -192,7 +201,8 @@ def _publish(store: sqlite3.Connection, published: Published) -> None:
     )
 
 
-def _drop(store: sqlite3.Connection, condition: str, *values: object) -> None:
+def drop_staged(store: sqlite3.Connection, condition: str, *values: object) -> None:
+    """Delete documents that are in no version, with their passages."""
     rows = f'SELECT "row" FROM documents WHERE born IS NULL AND {condition}'
     store.execute(f"DELETE FROM passages WHERE document IN ({rows})", values)
     store.execute(f"DELETE FROM documents WHERE born IS NULL AND {condition}", values)

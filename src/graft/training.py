@@ -22,7 +22,8 @@ from graft.config import EffortPlan
 from graft.contexts import ContextBuilder, decline_share
 from graft.corpus import Corpus
 from graft.exposure import Seen, seen_in
-from graft.files import raise_no_space
+from graft.files import raise_no_space, read_stored
+from graft.formats import check_format
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
@@ -38,6 +39,7 @@ FINETUNED_SHARE = 0.55  # of a cap that is for both adapters together
 # Rows looked at during training: closed-book, with passages (ten times as long).
 DEV_ROWS = {"quick": (40, 10), "normal": (80, 40), "thorough": (200, 100)}
 RECEIPT_SCHEMA = 1
+RECEIPT_NEEDS = "0.1.0"  # the first version of Graft that reads it
 # A field that plans once had; it stays in the key so that adapters trained then are found.
 _SEEDS = {"quick": 1, "normal": 1, "thorough": 3}
 
@@ -247,6 +249,7 @@ class Training:
             raise AssertionError(f"rows of {name} touch documents kept out: {touched[:3]}")
         return {
             "schema": RECEIPT_SCHEMA,
+            "needs": RECEIPT_NEEDS,
             "adapter": name,
             "base": self.assembly.base.name,
             "contract": self.contract.hash,
@@ -280,8 +283,15 @@ def _count(kinds: Any) -> dict[str, int]:  # noqa: ANN401 - an iterable of names
 
 
 def read_receipt(folder: Path) -> dict[str, Any]:
-    """Read an adapter's receipt."""
-    receipt: dict[str, Any] = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+    """Read an adapter's receipt.
+
+    Raises:
+        BadInput: it cannot be read, or is of a newer schema.
+    """
+    path = folder / "receipt.json"
+    anew = f"remove {folder} and run graft train again"
+    receipt: dict[str, Any] = read_stored(path, "the receipt of an adapter cannot be read", anew)
+    check_format(receipt, RECEIPT_SCHEMA, "the adapter was written", str(path))
     return receipt
 
 

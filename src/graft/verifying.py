@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from graft.catalog import Catalog
 from graft.errors import BadInput
 from graft.protocols import PassageStore
-from graft.types import Document, Passage
+from graft.types import Document, Passage, fingerprint
+from graft.versions import list_versions
 
 __all__ = ["Problem", "verify"]
 
@@ -39,6 +40,7 @@ def verify(catalog: Catalog, index: PassageStore, dimension: int) -> list[Proble
     try:
         for number in (None, *_numbers(catalog)):
             problems += _spans(catalog, number)
+        problems += _versions(catalog)
         problems += _compared(catalog, index, dimension)
     except BadInput as error:
         problems.append(Problem(error.what, 1, error.where, error.next_step))
@@ -60,6 +62,23 @@ def _integrity(catalog: Catalog) -> list[Problem]:
 def _numbers(catalog: Catalog) -> list[int]:
     with catalog.opened() as store:
         return [row[0] for row in store.execute("SELECT number FROM versions ORDER BY number")]
+
+
+def _versions(catalog: Catalog) -> Iterator[Problem]:
+    """Find versions whose documents are not those that they were made of."""
+    wrong = [
+        version.number
+        for version in list_versions(catalog)
+        if fingerprint(_states(catalog, version.number)) != version.fingerprint
+    ]
+    if wrong:
+        mend = "put back a copy of the workspace, or do not roll back to these versions"
+        yield Problem("versions are not what they were", len(wrong), f"version {wrong[0]}", mend)
+
+
+def _states(catalog: Catalog, number: int) -> list[tuple[str, str, str]]:
+    states = sorted(catalog.states(number).items())
+    return [(name, item.content_hash, item.splitter) for name, item in states]
 
 
 def _spans(catalog: Catalog, number: int | None) -> Iterator[Problem]:

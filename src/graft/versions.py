@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from graft.catalog import Catalog
 from graft.catalog_schema import DOCUMENT, PASSAGE
 from graft.errors import BadInput, UsageError
+from graft.staging import drop_staged
 
 __all__ = [
     "KEPT_VERSIONS",
@@ -180,6 +181,8 @@ def copy_rows(catalog: Catalog, rows: Sequence[int]) -> list[int]:
     made = []
     with catalog.opened() as store, store:
         for row in rows:
+            # What an interrupted rollback copied would otherwise stand there twice.
+            drop_staged(store, 'id = (SELECT id FROM documents WHERE "row" = ?)', row)
             query = f'INSERT INTO documents ({names}) SELECT {names} FROM documents WHERE "row" = ?'
             made.append(int(store.execute(query, (row,)).lastrowid or 0))
             store.execute(

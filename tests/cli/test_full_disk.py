@@ -146,6 +146,6 @@ def test_sqlite_naming_a_full_disk_an_input_output_error_is_understood(tmp_path,
 
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(sqlite3, "connect", refuse)
-    assert "the catalogue cannot be used" in four_parts(graft("status"), 4)
+    assert "the disk does not read or write the catalogue" in four_parts(graft("status"), 4)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 4096))
     assert "no space left on the disk" in four_parts(graft("status"), 3)

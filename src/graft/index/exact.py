@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft.errors import BadInput, FingerprintMismatch
+from graft.errors import FingerprintMismatch
+from graft.formats import check_format
 from graft.types import Hit, Passage, Where
 
 if TYPE_CHECKING:
@@ -119,13 +120,7 @@ def check_identity(
         BadInput: the schema is newer than this version reads.
         FingerprintMismatch: its vectors are of another embedder.
     """
-    if stored.get("schema", 0) > schema:
-        raise BadInput(
-            "the index was written by a newer Graft",
-            where=str(where),
-            why=f"schema {stored['schema']}, this version reads up to {schema}",
-            next_step="upgrade Graft",
-        )
+    check_format(stored, schema, "the index was written", str(where))
     if (stored.get("identity"), stored.get("dimension")) != (identity, dimension):
         raise FingerprintMismatch(
             "the index and the embedder do not belong together",

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graft.errors import BadInput, NoSpaceLeft
+from graft.errors import BadInput
 from graft.index.exact import ExactTable, check_identity, check_shape, is_allowed, stable_key
 from graft.index.lance_rows import (
     COLUMNS,
@@ -30,7 +30,15 @@ from graft.index.lance_rows import (
     rows_of,
     schema_of,
 )
-from graft.index.states import NOTHING, check_files, check_served, sums_of, unknown_state
+from graft.index.states import (
+    NOTHING,
+    check_files,
+    check_served,
+    raise_refused,
+    sums_of,
+    system_errors,
+    unknown_state,
+)
 from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
 
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["LanceIndex"]
 
 SCHEMA = 1
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 TABLE = "passages"
 EXACT_LIMIT = 50_000
 _SEEN_AFTER = datetime.timedelta(seconds=3)
@@ -106,11 +115,8 @@ class LanceIndex:
         kept = [passages[row] for row in last.values()]
         rows = rows_of(kept, vectors[list(last.values())], self._dimension)
         merge = self._table.merge_insert("id")
-        try:
+        with system_errors(self._folder):
             merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
-        except (OSError, RuntimeError) as error:
-            self._raise_no_space(error)
-            raise
         self._seen_version = -1
         if self._lookup is not None:
             self._lookup.forget(last)
@@ -210,19 +216,17 @@ class LanceIndex:
             NoSpaceLeft: the disk is full; what is served stands as it was.
         """
         self._lookup = None
-        try:
+        with system_errors(self._folder):
             self._index_all()
             name = self._name
             known = before.files if before.token.rpartition(":")[0] == name else {}
             return Published(f"{name}:{self._table.version}", sums_of(self._place, known))
-        except (OSError, RuntimeError) as error:
-            self._raise_no_space(error)
-            raise
 
     def tidy(self) -> None:
         """Clear away versions of the table that are minutes old, where there are many."""
         if len(self._table.list_versions()) > _MOST_VERSIONS:
-            self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
+            with system_errors(self._folder):
+                self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
 
     @property
     def _place(self) -> Path:
@@ -273,6 +277,7 @@ class LanceIndex:
                 self._good = check_files(self._place, published.files, self._good)
             exact = self._exact_of(table) if rows <= self._limit else None
         except (OSError, RuntimeError, ValueError) as error:
+            raise_refused(error, self._folder)
             raise unknown_state(self._folder, str(error)) from error
         self._pinned, self._exact, self._state = table, exact, state
         self._seen_version = -1
@@ -313,13 +318,13 @@ class LanceIndex:
                 check_identity(stored, identity, self._dimension, SCHEMA, self._folder)
                 return table
             shutil.rmtree(place, ignore_errors=True)  # half made: no version was ever written
-            head = {"schema": SCHEMA, "identity": identity, "dimension": self._dimension}
-            head["name"] = uuid.uuid4().hex[:16]
+            head = {"schema": SCHEMA, "needs": NEEDS, "name": uuid.uuid4().hex[:16]}
+            head |= {"identity": identity, "dimension": self._dimension}
             table = store.create_table(TABLE, schema=schema_of(self._dimension, head))
             table.create_index("shown", config=FTS(with_position=False, language="English"))
             return table
         except (OSError, RuntimeError, ValueError) as error:
-            self._raise_no_space(error)
+            raise_refused(error, self._folder)
             raise BadInput(
                 "the index cannot be opened",
                 where=str(self._folder),
@@ -333,7 +338,8 @@ class LanceIndex:
         for at in range(0, len(names), _IDS_AT_ONCE):
             some = ", ".join(quoted(name) for name in names[at : at + _IDS_AT_ONCE])
             before = self.count()
-            self._table.delete(f"{column} IN ({some})")
+            with system_errors(self._folder):
+                self._table.delete(f"{column} IN ({some})")
             gone += before - self.count()
         self._lookup = None
         self._seen_version = -1
@@ -389,12 +395,3 @@ class LanceIndex:
         table = self._exact
         at = (table.row_of.get(name) for name in rows.column("id").to_pylist())
         return [None if row is None else table.passages[row] for row in at]
-
-    def _raise_no_space(self, error: Exception) -> None:
-        if "No space left" in str(error) or "os error 28" in str(error):
-            raise NoSpaceLeft(
-                "no space left on the disk",
-                where=str(self._folder),
-                why=str(error).split("\n", 1)[0],
-                next_step="free some space and run the same command again; it continues",
-            ) from error

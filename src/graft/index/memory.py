@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graft.errors import BadInput
+from graft.files import raise_unwritable
 from graft.index.exact import ExactTable, check_identity, check_shape
 from graft.index.states import NOTHING, unknown_state
 from graft.protocols import Published, Served
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryIndex"]
 
 SCHEMA = 2
+NEEDS = "0.1.0"  # the first version of Graft that reads it
 _KEPT_STATES = 3
 # Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", the usual constants.
 _K1 = 1.2
@@ -195,7 +197,8 @@ class MemoryIndex:
         for held in states.values():
             unique.update((id(row), row) for row in held.values())
         place = {name: number for number, name in enumerate(unique)}
-        head = {"schema": SCHEMA, "identity": self._identity, "dimension": self._dimension}
+        head = {"schema": SCHEMA, "needs": NEEDS}
+        head |= {"identity": self._identity, "dimension": self._dimension}
         passages = [dataclasses.asdict(passage) for passage, _ in unique.values()]
         numbers = {name: [place[id(row)] for row in held.values()] for name, held in states.items()}
         text = json.dumps({**head, "passages": passages, "states": numbers}, ensure_ascii=False)
@@ -210,6 +213,8 @@ class MemoryIndex:
                     vectors=vectors.reshape(-1, self._dimension),
                 )
             os.replace(draft, file)
+        except OSError as error:
+            raise_unwritable(error, file)
         finally:
             draft.unlink(missing_ok=True)
 

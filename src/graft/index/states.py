@@ -6,19 +6,35 @@ counted when it was published tells for ever whether one is damaged.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from graft.errors import BadInput, FingerprintMismatch
+from graft.files import raise_no_space
 from graft.protocols import Served
 
-__all__ = ["NOTHING", "check_files", "check_served", "sums_of", "unknown_state"]
+__all__ = [
+    "NOTHING",
+    "check_files",
+    "check_served",
+    "raise_refused",
+    "sums_of",
+    "system_errors",
+    "unknown_state",
+]
 
 # What is served before anything was ever published.
 NOTHING = "nothing"
 _SUFFIXES = (".lance", ".manifest", ".arrow", ".bin")
 _BLOCK = 1 << 20
+# What the system said stands at the end of what Lance says.
+_SYSTEM_ERROR = re.compile(r"\(os error ([0-9]+)\)")
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO)
 
 
 def sums_of(folder: Path, known: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
@@ -68,6 +84,46 @@ def check_served(folder: Path, serves: Served | None) -> None:
             why=f"graft reindex made {serves.index_name()} while this process was running",
             next_step="run the same command again; it opens the new index",
         )
+
+
+def raise_refused(error: Exception, folder: Path) -> None:
+    """Raise for a failure of the disk or of a right, not of the index; else return.
+
+    Raises:
+        NoSpaceLeft: the disk or the quota is full.
+        BadInput: the system does not let the files be written or read.
+    """
+    said = str(error).split("\n", 1)[0]
+    found = _SYSTEM_ERROR.search(str(error))
+    number = int(found[1]) if found else getattr(error, "errno", None)
+    if "No space left" in said:
+        number = errno.ENOSPC
+    if number is None:
+        return
+    raise_no_space(OSError(number, said), folder)
+    if number in _REFUSED:
+        raise BadInput(
+            "the index cannot be written or read",
+            where=str(folder),
+            why=f"{os.strerror(number)}: {said[:300]}",
+            next_step="give yourself access to it, look at the disk, and run the command again;"
+            " what was served stands as it was",
+        ) from error
+
+
+@contextmanager
+def system_errors(folder: Path) -> Iterator[None]:
+    """Turn what Lance says of the disk or of a right into an error of ours.
+
+    Raises:
+        NoSpaceLeft: the disk or the quota is full.
+        BadInput: the system does not let the files be written or read.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise_refused(error, folder)
+        raise
 
 
 def unknown_state(folder: Path, why: str = "") -> BadInput:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.decide.compare import SCHEMA
 from graft.errors import BadInput, GraftError, UsageError
+from graft.formats import check_format
 from graft.report import numbers
 from graft.report.table import cell
 from graft.runs import ArmRun, Comparand, question_from_json, read_run
@@ -186,6 +188,7 @@ def read_baseline(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(data, dict) and isinstance(data.get("arms"), list):
+            check_format(data, SCHEMA, "the baseline was written", str(path))
             return data
         why = "it has no list of arms"
     except (OSError, ValueError) as error:
