@@ -16,7 +16,7 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 # docs/design/layers.md says why each module stands where it does.
 LAYERS = {
     0: ["types", "protocols", "errors"],
-    1: ["config", "efforts", "addresses", "database_settings", "prompts", "stats", "files"],
+    1: ["config", "efforts", "addresses", "database_settings", "prompts", "spaces", "stats", "files"],
     2: [
         "loaders", "databases", "splitters", "embed", "index", "generate", "models", "train",
         "metrics", "guard",

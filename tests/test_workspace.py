@@ -102,6 +102,32 @@ def test_status_names_the_one_next_action(tmp_path, filled, compared):
     assert compared.status()["next"] == "graft report"  # nothing is recommended: read why
 
 
+def test_status_says_what_the_index_was_embedded_with(tmp_path, filled):
+    parts = dataclasses.asdict(FakeEmbedder.space)
+    found = filled.status()["embeddings"]
+    assert found == {"identity": FakeEmbedder.identity, "parts": parts}
+    assert filled.assembly.embedded_with() == FakeEmbedder.identity
+    empty = make(tmp_path / "empty")
+    assert empty.status()["embeddings"] == {"identity": "", "parts": None}
+
+
+def test_the_embedder_is_told_the_space_of_the_index(filled, monkeypatch):
+    asked = {}
+
+    def embedder(folder, **given):
+        asked.update(given, folder=folder)
+        return FakeEmbedder()
+
+    files = ModelFiles("minilm", filled.root / "minilm", "folder")
+    monkeypatch.setattr("graft.assembly.resolve_model", lambda *_, **__: files)
+    monkeypatch.setattr("graft.assembly._class", lambda *_: embedder)
+    config = dataclasses.replace(filled.config, embedder="minilm")
+    assembly = Assembly(filled.root, config, filled.assembly.embedded_with)
+    assert isinstance(assembly.embedder, FakeEmbedder)
+    assert asked == {"folder": files.path, "like": FakeEmbedder.space, "name": "minilm"}
+    assert Assembly(filled.root, config).embedded_with() == ""
+
+
 def test_status_without_questions_lists_the_arms_that_need_none(tmp_path):
     empty = make(tmp_path / "empty")
     assert empty.arm_names() == ["base", "decline"]
