@@ -24,7 +24,7 @@ LAYERS = {
     3: [
         "corpus", "catalog", "catalog_schema", "staging", "versions", "failures", "changes",
         "filling", "locking", "provenance", "reindexing", "removing", "verifying",
-        "reading", "parsing", "parse_child", "parse_worker", "sources", "questions",
+        "reading", "loader_versions", "parsing", "parse_child", "parse_worker", "sources", "questions",
         "question_lines", "question_set",
         "question_check", "question_dev", "question_export", "question_overlap",
         "question_power", "leakage", "beir",

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graft.catalog import Catalog
+from graft.catalog import Catalog, State
 from graft.catalog_schema import DOCUMENT, PASSAGE
 from graft.errors import BadInput, UsageError
 
@@ -146,14 +146,17 @@ def diff(catalog: Catalog, before: int, after: int) -> Diff:
                 name
                 for name in new
                 if name in old
-                and (old[name].content_hash, old[name].splitter)
-                != (new[name].content_hash, new[name].splitter)
+                and _content(old[name]) != _content(new[name])
             )
         ),
         tuple(renamed),
         len(passages[1] - passages[0]),
         len(passages[0] - passages[1]),
     )
+
+
+def _content(state: State) -> tuple[str, str, str]:
+    return state.content_hash, state.splitter, state.loader_version
 
 
 def plan_rollback(catalog: Catalog, number: int) -> tuple[list[int], list[str]]:

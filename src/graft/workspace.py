@@ -168,7 +168,7 @@ class Workspace:
             given.databases,
             retry=retry,
         )
-        if report.added or report.updated:
+        if report.added or report.updated or report.reread:
             self._times.add(time.monotonic() - started)
         return report
 

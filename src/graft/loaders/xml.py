@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["XmlLoader"]
 
+LOADER_VERSION = 1
 _TITLES = ("title", "head", "heading")
 # Names that say no more than that this is text.
 _UNLABELLED = frozenset(("p", "para", "simpara", "li", "line", "l", "s", "seg", "text"))
