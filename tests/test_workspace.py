@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -10,9 +11,12 @@ import pytest
 from graft import Workspace
 from graft.arms import CONTROLS
 from graft.asking import Asking
+from graft.assembly import Assembly
 from graft.config import Config, OpenAIConfig
 from graft.doctor import examine
+from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, UsageError
+from graft.models.resolve import ModelFiles
 
 # With one passage in the prompt the fake's answer is the last word of the best one.
 CONFIG = 'generator = "fake"\nembedder = "fake"\n[retrieval]\npassages = 1\n'

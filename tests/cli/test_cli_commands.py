@@ -13,6 +13,7 @@ from graft.cli import commands
 from graft.cli.comparison import note_plan
 from graft.cli.session import Session
 from graft.config import Config, parse_config
+from graft.corpus import AddReport
 from graft.estimate import ComparePlan
 from graft.testing.workspace import FakeWorkspace
 
@@ -167,6 +168,13 @@ def test_add_counts_and_names_what_it_skipped(graft, workspace):
     assert result.stdout == "1 added, 1 unchanged, 1 skipped; 2 passages\n"
     assert "skipped logo[31m.png: no loader for .png" in result.stderr
     assert "next: graft questions import questions.jsonl" in result.stderr
+
+
+def test_add_says_how_many_documents_a_newer_loader_read_again(graft, workspace, monkeypatch):
+    report = AddReport(unchanged=("a.md",), reread=("b.epub", "c.epub"), passages=9)
+    monkeypatch.setattr(type(workspace), "add", lambda *_, **__: report)
+    told = "1 unchanged, 2 read again with a newer loader; 9 passages\n"
+    assert graft("add", "docs").stdout == told
 
 
 def test_add_as_json_lists_the_documents(document, workspace):

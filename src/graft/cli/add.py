@@ -68,8 +68,8 @@ def _show(session: Session, report: AddReport, skipped: Sequence[object], prefix
     counts = {
         "added": report.added,
         "updated": report.updated,
-        "read again with a newer loader": report.reread,
         "unchanged": report.unchanged,
+        "read again with a newer loader": report.reread,
         "renamed": report.renamed,
         "removed": report.removed,
         "skipped": report.skipped,
