@@ -64,9 +64,7 @@ class Assembly:
     where there is no index.
     """
 
-    def __init__(
-        self, root: Path, config: Config, embedded_with: Callable[[], str] = str
-    ) -> None:
+    def __init__(self, root: Path, config: Config, embedded_with: Callable[[], str] = str) -> None:
         """Remember where and what; nothing is loaded."""
         self.root = root
         self.config = config

@@ -33,8 +33,9 @@ _LEAVING = "leaving-"
 class Reindexed:
     """What a `reindex` did; `is_new` is False where the index was of this embedder already.
 
-    `why` says in which parts the embedders differ, or what the old index lacked. `kept` counts the passages that an interrupted run had embedded, `left` names folders that
-    nobody needs and that could not be removed.
+    `why` says in which parts the embedders differ, or what the old index lacked. `kept` counts
+    the passages that an interrupted run had embedded, `left` names folders that nobody needs
+    and that could not be removed.
     """
 
     is_new: bool

@@ -143,10 +143,7 @@ def diff(catalog: Catalog, before: int, after: int) -> Diff:
         tuple(sorted(set(removed) - gone)),
         tuple(
             sorted(
-                name
-                for name in new
-                if name in old
-                and _content(old[name]) != _content(new[name])
+                name for name in new if name in old and _content(old[name]) != _content(new[name])
             )
         ),
         tuple(renamed),

@@ -315,7 +315,9 @@ def test_status_shows_one_fact_a_line(graft, document, workspace):
     assert "questions.test 5" in lines
     assert "skipped logo.png: no loader for .png" in lines
     assert "recommended -" in lines
-    told = "fake, weights hashed-words-1, sum pooling, of any length, f32, 64 dimensions, no prefixes"
+    told = (
+        "fake, weights hashed-words-1, sum pooling, of any length, f32, 64 dimensions, no prefixes"
+    )
     assert f"embeddings {told}" in lines
     data = document("status")
     assert data["questions"]["test"] == 5

@@ -150,7 +150,9 @@ def test_broken_xml_is_read_as_far_as_it_goes_with_a_note(tmp_path):
 
 def test_a_picture_of_a_page_in_xml_is_read_as_the_words_that_stand_for_it(tmp_path):
     path = tmp_path / "a.xml"
-    path.write_text("<html><body><p>a</p><img alt='the red valve'/><img src='b.png'/></body></html>")
+    path.write_text(
+        "<html><body><p>a</p><img alt='the red valve'/><img src='b.png'/></body></html>"
+    )
     (document,) = XmlLoader().load(path, "a.xml")
     assert document.text == "a\n\nthe red valve"
     assert document.notes == ("1 picture without text left out",)

@@ -80,9 +80,7 @@ class LocalEmbedder:
         self._tokenizer.enable_truncation(length)
         self._prefixes = {"query": query_prefix, "passage": passage_prefix}
         self.dimension = self._encoder.dimension
-        self.space = replace(
-            space, precision=self._encoder.precision, dimension=self.dimension
-        )
+        self.space = replace(space, precision=self._encoder.precision, dimension=self.dimension)
         self.identity = str(self.space)
 
     def embed(
