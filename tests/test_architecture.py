@@ -17,7 +17,8 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 LAYERS = {
     0: ["types", "protocols", "errors"],
     1: [
-        "config", "efforts", "addresses", "database_settings", "prompts", "spaces", "stats", "files",
+        "config", "efforts", "addresses", "database_settings", "prompts", "spaces", "stats",
+        "files",
     ],
     2: [
         "loaders", "databases", "splitters", "embed", "index", "generate", "models", "train",
