@@ -13,7 +13,7 @@ from functools import cache
 import graft
 from graft.types import fingerprint
 
-__all__ = ["is_outdated", "loader_version", "version_of_rows"]
+__all__ = ["is_outdated", "loader_number", "loader_version", "version_of_rows"]
 
 # What reads databases is no loader of files.
 _ELSEWHERE = {"database": "graft.databases.parts"}
@@ -32,18 +32,18 @@ def loader_version(loader: str) -> str:
 
 def is_outdated(loader: str, version: str) -> bool:
     """Tell whether a loader is newer than the version of it that read a document."""
-    return _number(loader_version(loader)) > _number(version)
+    return loader_number(loader_version(loader)) > loader_number(version)
 
 
 def version_of_rows(rows: Iterable[tuple[str, str, str, str]]) -> str:
     """Name documents by id, hash of the content, splitter and version of the loader."""
-    return fingerprint(sorted(row if _number(row[3]) > 1 else row[:3] for row in rows))
+    return fingerprint(sorted(row if loader_number(row[3]) > 1 else row[:3] for row in rows))
 
 
-def _number(version: str) -> int:
+def loader_number(version: str) -> int:
     """Return the number of a loader; before loaders were counted all were at their first.
 
-    >>> _number("epub 3"), _number("graft 0.1.0"), _number("")
+    >>> loader_number("epub 3"), loader_number("graft 0.1.0"), loader_number("")
     (3, 1, 1)
     """
     number = version.rpartition(" ")[2]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from graft.catalog import Catalog, State
 from graft.catalog_schema import DOCUMENT, PASSAGE
 from graft.errors import BadInput, UsageError
+from graft.loader_versions import loader_number
 
 __all__ = [
     "KEPT_VERSIONS",
@@ -152,8 +153,8 @@ def diff(catalog: Catalog, before: int, after: int) -> Diff:
     )
 
 
-def _content(state: State) -> tuple[str, str, str]:
-    return state.content_hash, state.splitter, state.loader_version
+def _content(state: State) -> tuple[str, str, int]:
+    return state.content_hash, state.splitter, loader_number(state.loader_version)
 
 
 def plan_rollback(catalog: Catalog, number: int) -> tuple[list[int], list[str]]:
