@@ -126,7 +126,7 @@ def test_a_picture_is_read_as_the_words_that_stand_for_it(tmp_path):
     }
     document = load(tmp_path, pages)
     assert document.text == (
-        "Turn\n\nthe red valve left.\n\nOil pump, from above\n\nA map of the plant"
+        "Turn the red valve left.\n\nOil pump, from above\n\nA map of the plant"
     )
     assert "2 pictures without text left out" in document.notes
 

@@ -87,7 +87,7 @@ def test_a_picture_in_an_html_body_is_read_as_the_words_that_stand_for_it(tmp_pa
         subtype="html",
     )
     (document,) = load(tmp_path, message)
-    assert document.text.endswith("See\n\nthe wiring of hall 3")
+    assert document.text.endswith("See the wiring of hall 3")
     assert document.notes == (
         "1 hidden element left out",
         "1 picture without text left out",
