@@ -28,6 +28,7 @@ from graft.catalog import Catalog, Entry
 from graft.changes import Change
 from graft.corpus import CATALOG, silent
 from graft.models.resolve import resolve_model, set_offline
+from graft.spaces import parsed_space
 from graft.staging import Goal
 from graft.types import Document, Passage, fingerprint
 
@@ -112,7 +113,8 @@ def graft(options: argparse.Namespace) -> dict[str, Any]:
         seconds = time.monotonic() - started
         stored = index.fetch([line["id"] for line in lines])
     np.save(options.vectors, np.stack([stored[line["id"]][1] for line in lines]))
-    precision = embedder.identity.rsplit(":", 1)[-1]
+    space = parsed_space(embedder.identity)
+    precision = space.precision if space else ""
     return {"seconds": seconds, "passages": len(stored), "precision": precision}
 
 

@@ -99,9 +99,10 @@ class Place:
     def opened(self):
         """Return the index as another process opens it."""
         place = self.state / "index"
+        identity = FakeEmbedder.identity
         if self.kind == "memory":
-            return MemoryIndex(64, "fake", place, serves=self.corpus)
-        return LanceIndex(place, 64, "fake", serves=self.corpus)
+            return MemoryIndex(64, identity, place, serves=self.corpus)
+        return LanceIndex(place, 64, identity, serves=self.corpus)
 
     def copied(self, to):
         """Return the same workspace at another place."""

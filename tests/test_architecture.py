@@ -16,8 +16,10 @@ HEAVY = {"torch", "transformers", "lancedb", "openvino", "openvino_genai", "ray"
 # docs/design/layers.md says why each module stands where it does.
 LAYERS = {
     0: ["types", "protocols", "errors"],
-    1: ["config", "efforts", "addresses", "database_settings", "prompts", "stats", "files",
-        "formats"],
+    1: [
+        "config", "efforts", "addresses", "database_settings", "prompts", "spaces", "stats",
+        "files", "formats",
+    ],
     2: [
         "loaders", "databases", "splitters", "embed", "index", "generate", "models", "train",
         "metrics", "guard",
@@ -25,8 +27,8 @@ LAYERS = {
     3: [
         "corpus", "catalog", "catalog_schema", "staging", "versions", "failures", "changes",
         "filling", "locking", "provenance", "reindexing", "removing", "verifying",
-        "reading", "parsing", "parse_child", "parse_worker", "sources", "questions",
-        "question_lines", "question_set",
+        "reading", "loader_versions", "parsing", "parse_child", "parse_worker", "sources",
+        "questions", "question_lines", "question_set",
         "question_check", "question_dev", "question_export", "question_overlap",
         "question_power", "leakage", "beir",
         "retrieve", "contexts", "rows", "exposure", "arms", "references", "runs",

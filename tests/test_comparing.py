@@ -11,6 +11,7 @@ import pytest
 
 from graft import Workspace
 from graft.asking import Asking
+from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, FingerprintMismatch
 from graft.manifests import note
 from graft.runs import append_lines, read_records
@@ -50,6 +51,14 @@ def lines_of(root):
 def flags(team):
     [path] = (team.state / "reports").rglob("comparand.json")
     return json.loads(path.read_text())["flags"]
+
+
+def test_a_run_says_what_its_index_was_embedded_with(team):
+    team.compare(arms=["rag", "decline"])
+    manifests = [json.loads(path.read_text()) for path in team.state.glob("runs/*/manifest.json")]
+    found = {item["arm"]: item["embeddings"] for item in manifests}
+    assert found["rag"] == FakeEmbedder.identity
+    assert found["decline"] == ""
 
 
 class TestQuestionsForRetrievalAlone:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from graft.embed import encoders
-from graft.embed.encoders import load_encoder
+from graft.embed import encoders, local
+from graft.embed.encoders import can_run, load_encoder
 from graft.embed.local import LocalEmbedder, batches
 from graft.errors import BadInput
 from graft.models.resolve import resolve_model
+from graft.spaces import Space, parsed_space
 
 TEXTS = [
     "The pump runs dry for ninety seconds before the guard trips.",
@@ -82,6 +85,69 @@ def test_the_fastest_true_precision_is_measured_and_chosen(
     assert load_encoder(tmp_path, "digest", asked).precision == chosen
 
 
+@pytest.mark.parametrize(
+    ("bf16", "true_enough", "asked", "runs"),
+    [
+        (True, False, "bf16", True),
+        (False, True, "bf16", False),
+        (True, True, "int8", True),
+        (True, False, "int8", False),
+        (False, False, "f32", True),
+        (True, True, "of a later version", False),
+    ],
+)
+def test_a_precision_runs_where_processor_and_check_allow_it(
+    tmp_path, monkeypatch, bf16, true_enough, asked, runs
+):
+    monkeypatch.setattr(encoders, "has_bf16", lambda: bf16)
+    monkeypatch.setattr(encoders, "int8_graph", lambda *_: tmp_path if true_enough else None)
+    monkeypatch.setattr(encoders, "find_spec", lambda _: object())
+    assert can_run(tmp_path, "digest", asked) is runs
+
+
+def small_embedder(folder, monkeypatch, can, **given):
+    """Return an embedder of a folder without a real encoder, on a machine that prefers int8."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    class Fixed:
+        dimension = 4
+
+        def __init__(self, precision):
+            self.precision = precision or "int8"
+
+    folder.mkdir(exist_ok=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 128}')
+    Tokenizer(WordLevel({"x": 0}, unk_token="x")).save(str(folder / "tokenizer.json"))
+    monkeypatch.setattr(local, "load_encoder", lambda _, __, precision: Fixed(precision))
+    monkeypatch.setattr(local, "can_run", lambda _, __, precision: precision in can)
+    return LocalEmbedder(folder, **given)
+
+
+def test_the_identity_has_every_part(tmp_path, monkeypatch):
+    embedder = small_embedder(
+        tmp_path / "mini", monkeypatch, (), query_prefix="query: ", passage_prefix="text: "
+    )
+    revision = hashlib.sha256(b"weights").hexdigest()[:16]
+    space = Space("mini", revision, "mean", "query: ", "text: ", 128, "int8", 4)
+    assert parsed_space(embedder.identity) == embedder.space == space
+    assert parsed_space(embedder.identity).model == "mini"
+
+
+def test_an_index_of_another_precision_is_served_in_that_one_where_it_runs(tmp_path, monkeypatch):
+    folder = tmp_path / "mini"
+    own = small_embedder(folder, monkeypatch, ()).space
+    stored = replace(own, precision="bf16")
+    assert small_embedder(folder, monkeypatch, ("bf16",), like=stored).space == stored
+    assert small_embedder(folder, monkeypatch, (), like=stored).space == own
+    assert small_embedder(folder, monkeypatch, ("bf16",), like=None).space == own
+    for other in (replace(stored, max_tokens=64), replace(stored, revision="other")):
+        assert small_embedder(folder, monkeypatch, ("bf16",), like=other).space == own
+    asked = small_embedder(folder, monkeypatch, ("bf16",), like=stored, precision="f32")
+    assert asked.space.precision == "f32"
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("precision", ["int8", "f32"])
 def test_vectors_come_in_order_and_near_those_of_the_weights(precision):
@@ -94,7 +160,10 @@ def test_vectors_come_in_order_and_near_those_of_the_weights(precision):
     embedder = LocalEmbedder(folder, precision=precision)
     vectors = embedder.embed(TEXTS * 30)
     assert vectors.shape == (150, embedder.dimension)
-    assert embedder.identity.endswith(f":{precision}")
+    assert parsed_space(embedder.identity) == embedder.space
+    assert embedder.space == Space(
+        "", embedder.space.revision, "mean", "", "", 256, precision, embedder.dimension
+    )
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()

@@ -11,12 +11,15 @@ import pytest
 
 from corpus_changes import CountedStore, Embedder, Killed, Place, Reading, Steps
 from graft.errors import FingerprintMismatch, NoSpaceLeft
+from graft.index.identity import stored_identity
 from graft.index.lancedb import LanceIndex
+from graft.spaces import Space
 from graft.types import Where
 
 
 class Other(Embedder):
-    identity = "other"
+    space = Space("other", "hashed-words-2", pooling="sum", dimension=32)
+    identity = str(space)
     dimension = 32
 
 
@@ -34,10 +37,14 @@ def test_an_index_of_another_embedder_is_refused_and_made_anew(tmp_path, monkeyp
     other, before = Other(), place.corpus.versions()
     with pytest.raises(FingerprintMismatch) as caught:
         opened(other)(place.state / "index")
-    assert "fake (64 dimensions)" in caught.value.why and "other (32" in caught.value.why
+    assert caught.value.why == (
+        "weights: other (hashed-words-2) here, fake (hashed-words-1) in the index;"
+        " dimensions: 32 here, 64 in the index"
+    )
     assert "graft reindex" in caught.value.next_step
     done = place.corpus.reindex(other, opened(other))
     assert done.is_new and not done.left and len(other.texts) == done.passages
+    assert done.why == caught.value.why
     assert not (place.state / "index").exists()
     index = opened(other, place.corpus)(place.state / place.corpus.index_name())
     found = index.search("pump", other.embed(["pump"], "query")[0], 9, Where())
@@ -48,8 +55,30 @@ def test_an_index_of_another_embedder_is_refused_and_made_anew(tmp_path, monkeyp
         place.index.search("pump", place.embedder.embed(["pump"])[0], 9, Where())
     with pytest.raises(FingerprintMismatch, match="replaced"):
         place.add()
-    assert not place.corpus.reindex(other, opened(other)).is_new
+    again = place.corpus.reindex(other, opened(other))
+    assert not again.is_new and not again.why
     assert len(other.texts) == done.passages
+
+
+def test_an_index_that_names_its_embedder_as_before_is_refused_and_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr("graft.reading.Parsing", Reading)
+    old = type("Old", (Embedder,), {"identity": "0123456789abcdef:mean:::int8"})()
+    place = small(tmp_path / "team")
+    passages = place.searched()
+    place.corpus.reindex(old, opened(old))
+    folder = place.state / place.corpus.index_name()
+    (folder / "embeddings.json").unlink()
+    assert stored_identity(folder) == old.identity
+    assert found_by(old, place) == passages
+    with pytest.raises(FingerprintMismatch) as caught:
+        opened(Embedder())(folder)
+    assert caught.value.why == (
+        "embeddings: fake (hashed-words-1, f32) here,"
+        " '0123456789abcdef:mean:::int8' (its parts are not known) in the index"
+    )
+    assert "graft reindex" in caught.value.next_step
+    done = place.corpus.reindex(Embedder(), opened(Embedder()))
+    assert done.why == caught.value.why and found_by(Embedder(), place) == passages
 
 
 def small(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -10,9 +11,12 @@ import pytest
 from graft import Workspace
 from graft.arms import CONTROLS
 from graft.asking import Asking
+from graft.assembly import Assembly
 from graft.config import Config, OpenAIConfig
 from graft.doctor import examine
+from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, UsageError
+from graft.models.resolve import ModelFiles
 
 # With one passage in the prompt the fake's answer is the last word of the best one.
 CONFIG = 'generator = "fake"\nembedder = "fake"\n[retrieval]\npassages = 1\n'
@@ -100,6 +104,32 @@ def test_status_names_the_one_next_action(tmp_path, filled, compared):
     assert empty.status()["next"] == "graft questions import questions.jsonl"
     assert filled.status()["next"] == "graft compare"
     assert compared.status()["next"] == "graft report"  # nothing is recommended: read why
+
+
+def test_status_says_what_the_index_was_embedded_with(tmp_path, filled):
+    parts = dataclasses.asdict(FakeEmbedder.space)
+    found = filled.status()["embeddings"]
+    assert found == {"identity": FakeEmbedder.identity, "parts": parts}
+    assert filled.assembly.embedded_with() == FakeEmbedder.identity
+    empty = make(tmp_path / "empty")
+    assert empty.status()["embeddings"] == {"identity": "", "parts": None}
+
+
+def test_the_embedder_is_told_the_space_of_the_index(filled, monkeypatch):
+    asked = {}
+
+    def embedder(folder, **given):
+        asked.update(given, folder=folder)
+        return FakeEmbedder()
+
+    files = ModelFiles("minilm", filled.root / "minilm", "folder")
+    monkeypatch.setattr("graft.assembly.resolve_model", lambda *_, **__: files)
+    monkeypatch.setattr("graft.assembly._class", lambda *_: embedder)
+    config = dataclasses.replace(filled.config, embedder="minilm")
+    assembly = Assembly(filled.root, config, filled.assembly.embedded_with)
+    assert isinstance(assembly.embedder, FakeEmbedder)
+    assert asked == {"folder": files.path, "like": FakeEmbedder.space, "name": "minilm"}
+    assert Assembly(filled.root, config).embedded_with() == ""
 
 
 def test_status_without_questions_lists_the_arms_that_need_none(tmp_path):

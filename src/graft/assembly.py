@@ -10,7 +10,7 @@ import importlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ from graft.references import (
     reference_weights,
 )
 from graft.retrieve import Retriever
+from graft.spaces import parsed_space
 from graft.types import GenerateOptions, Question, fingerprint
 
 __all__ = ["Assembly", "BaseModel", "choose_examples"]
@@ -57,12 +58,17 @@ class BaseModel:
 
 
 class Assembly:
-    """Makes objects from a configuration, lazily and once; `close` frees the models."""
+    """Makes objects from a configuration, lazily and once; `close` frees the models.
 
-    def __init__(self, root: Path, config: Config) -> None:
+    `embedded_with` gives the identity of the embedder that the index was made with, empty
+    where there is no index.
+    """
+
+    def __init__(self, root: Path, config: Config, embedded_with: Callable[[], str] = str) -> None:
         """Remember where and what; nothing is loaded."""
         self.root = root
         self.config = config
+        self.embedded_with = embedded_with
         self.state = root / ".graft"
         self._generators: dict[str, Generator] = {}
         set_offline(config.offline)
@@ -99,7 +105,7 @@ class Assembly:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """Load the embedder."""
+        """Load the embedder, in the precision of the index where this machine can."""
         if self.config.embedder == "fake":
             return _class("graft.embed.fake", "FakeEmbedder")()  # type: ignore[no-any-return]
         files = resolve_model(
@@ -108,7 +114,9 @@ class Assembly:
             root=self.root,
             setting="embedder",
         )
-        return _class("graft.embed.local", "LocalEmbedder")(files.path)  # type: ignore[no-any-return]
+        return _class("graft.embed.local", "LocalEmbedder")(  # type: ignore[no-any-return]
+            files.path, like=parsed_space(self.embedded_with()), name=files.name
+        )
 
     @cached_property
     def weights(self) -> str:

@@ -68,6 +68,8 @@ class State(NamedTuple):
     content_hash: str
     root: str
     splitter: str
+    loader: str = ""
+    loader_version: str = ""
 
 
 class Catalog:
@@ -90,7 +92,10 @@ class Catalog:
 
     def states(self, at: int | None = None) -> dict[str, State]:
         """Return the state of every document by its id, now or at a version."""
-        query = f"SELECT id, source, content_hash, root, splitter FROM documents WHERE {_at(at)}"
+        query = (
+            "SELECT id, source, content_hash, root, splitter, loader, loader_version"
+            f" FROM documents WHERE {_at(at)}"
+        )
         with self.opened() as store:
             return {row[0]: State(*row[1:]) for row in store.execute(query)}
 

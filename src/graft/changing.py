@@ -20,7 +20,7 @@ from graft.reindexing import Reindexed
 from graft.verifying import Problem
 from graft.versions import Diff, Version
 
-__all__ = ["Changing", "open_index"]
+__all__ = ["Changing", "embedded_with", "open_index"]
 
 
 def open_index(corpus: Corpus, embedder: Embedder) -> Any:  # noqa: ANN401 - imported late
@@ -33,6 +33,13 @@ def open_index(corpus: Corpus, embedder: Embedder) -> Any:  # noqa: ANN401 - imp
 
     folder = corpus.folder / corpus.index_name()
     return LanceIndex(folder, embedder.dimension, embedder.identity, serves=corpus)
+
+
+def embedded_with(corpus: Corpus) -> str:
+    """Return the identity of the embedder of the index that is served; empty without one."""
+    from graft.index.identity import stored_identity
+
+    return stored_identity(corpus.folder / corpus.index_name())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import difflib
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graft.catalog import Catalog, Skipped
+from graft.catalog import Catalog, Skipped, State
 from graft.changes import Change
 from graft.errors import BadInput
+from graft.loader_versions import is_outdated, version_of_rows
 from graft.loaders import known_extensions
 from graft.locking import WriterLock
 from graft.protocols import Embedder, PassageStore, Progress, Published, Splitter
@@ -47,8 +48,9 @@ CATALOG = "catalog.sqlite"
 class AddReport:
     """What an `add` did, as document ids; `passages` counts those of all documents now.
 
-    `renamed` pairs the id before with the id now; those are in no other list. `version` is
-    the number of the live version, 0 where there is none.
+    `renamed` pairs the id before with the id now; those are in no other list, nor are those
+    in `reread`, whose files are as they were but whose loader is newer. `version` is the
+    number of the live version, 0 where there is none.
     """
 
     added: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class AddReport:
     passages: int = 0
     renamed: tuple[tuple[str, str], ...] = ()
     version: int = 0
+    reread: tuple[str, ...] = ()
 
 
 def silent(phase: str, done: int, total: int, note: str = "") -> None:
@@ -82,9 +85,11 @@ class Corpus:
 
     @property
     def version(self) -> str:
-        """Name the documents and how they are cut: ids, hashes and splitter settings."""
-        states = sorted(self._catalog.states().items())
-        return fingerprint([(name, item.content_hash, item.splitter) for name, item in states])
+        """Name the documents, how they are read and cut: ids, hashes, loaders, splitters."""
+        return version_of_rows(
+            (name, item.content_hash, item.splitter, item.loader_version)
+            for name, item in self._catalog.states().items()
+        )
 
     def documents(self, version: int | str | None = None) -> list[Document]:
         """Return all documents, by id, now or at a version."""
@@ -169,7 +174,7 @@ class Corpus:
     ) -> AddReport:
         """Bring the documents under `paths` and of `databases` into the corpus and the index.
 
-        A document whose bytes and splitter are unchanged is left alone; one whose file is
+        A document whose bytes, loader and splitter are unchanged is left alone; one whose file is
         gone from a folder given again is removed. Run it again after an interruption and it
         does what is missing. With `retry` files that failed are tried before they are due.
 
@@ -282,10 +287,11 @@ class Corpus:
     def _number(self, version: int | str | None) -> int | None:
         return None if version is None else version_number(self._catalog, version)
 
-    def _report(self, reading: Reading, before: Container[str]) -> AddReport:
+    def _report(self, reading: Reading, before: Mapping[str, State]) -> AddReport:
         left = {one for one, _ in reading.renamed}
         come = {other for _, other in reading.renamed}
-        ids = [name for name in reading.fresh if name not in come]
+        again = {name for name in reading.fresh if _is_reread(name, reading, before)}
+        ids = [name for name in reading.fresh if name not in come | again]
         return AddReport(
             added=tuple(name for name in ids if name not in before),
             updated=tuple(name for name in ids if name in before),
@@ -295,7 +301,18 @@ class Corpus:
             passages=self._catalog.count("document"),
             renamed=tuple(reading.renamed),
             version=self._catalog.newest(),
+            reread=tuple(name for name in reading.fresh if name in again),
         )
+
+
+def _is_reread(name: str, reading: Reading, before: Mapping[str, State]) -> bool:
+    """Tell whether a document was read only because its loader is newer than the one before."""
+    state = before.get(name)
+    return (
+        state is not None
+        and state.content_hash == reading.fresh[name]
+        and is_outdated(state.loader, state.loader_version)
+    )
 
 
 def _pairs(questions: Sequence[Question], decline: str) -> Iterator[Passage]:

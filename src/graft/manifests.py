@@ -97,6 +97,7 @@ class Manifests:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             not_applicable=not_applicable,
             metrics=METRICS_VERSION,
+            embeddings=self.assembly.embedded_with() if uses_index else "",
         )
 
     @property
@@ -104,7 +105,8 @@ class Manifests:
         """Name all that decides what is found; documents kept out hide their training pairs."""
         config = self.assembly.config
         kept_out = sorted(self.training.kept_out)
-        return fingerprint(config.embedder, dataclasses.asdict(config.retrieval), kept_out)
+        embedder = (config.embedder, self.assembly.embedded_with())
+        return fingerprint(embedder, dataclasses.asdict(config.retrieval), kept_out)
 
     @property
     def base_name(self) -> str:

@@ -69,8 +69,8 @@ class Splitter(Protocol):
 class Embedder(Protocol):
     """Turns texts into unit-length float32 vectors of shape (n, `dimension`).
 
-    `identity` names the space (model, revision, pooling, precision); vectors of two
-    identities are never mixed.
+    `identity` names the space, best as the text of a `graft.spaces.Space`, so that errors can
+    say which part differs; vectors of two are never mixed.
     """
 
     identity: str

@@ -19,10 +19,11 @@ from urllib.parse import unquote
 from graft.catalog import Entry, Origin, Skipped, State
 from graft.errors import BadInput, UnreadableDocument
 from graft.failures import failed, is_due
+from graft.loader_versions import is_outdated, loader_version
 from graft.loaders.opening import open_regular
 from graft.parsing import Parsed, Parsing
 from graft.protocols import Progress, Splitter
-from graft.sources import Candidate, RowSource, Scan, loader_version, version_for
+from graft.sources import Candidate, RowSource, Scan, version_for
 from graft.staging import Staged
 from graft.types import Document, fingerprint
 
@@ -166,9 +167,9 @@ class Reader:
             self._claim(document, root, source.roots)
             made.add(document.id)
             staged = again.get(document.id)
-            if self._before.get(document.id) == State(
-                root, document.content_hash, root, self._identity
-            ):
+            before = self._before.get(document.id)
+            same = (root, document.content_hash, root, self._identity)
+            if before is not None and before[:4] == same:
                 reading.unchanged.append(document.id)
                 continue
             reading.fresh[document.id] = document.content_hash
@@ -313,7 +314,10 @@ class Reader:
 
     def _is_unchanged(self, names: Sequence[str], path: Path) -> bool:
         states = [self._before[name] for name in names if name in self._before]
-        if not states or any(state.splitter != self._identity for state in states):
+        if not states or any(
+            state.splitter != self._identity or is_outdated(state.loader, state.loader_version)
+            for state in states
+        ):
             return False
         digest = _digest(path)
         return all(state.content_hash == digest for state in states)

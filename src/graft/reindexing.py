@@ -33,14 +33,16 @@ _LEAVING = "leaving-"
 class Reindexed:
     """What a `reindex` did; `is_new` is False where the index was of this embedder already.
 
-    `kept` counts the passages that an interrupted run had embedded, `left` names folders that
-    nobody needs and that could not be removed.
+    `why` says in which parts the embedders differ, or what the old index lacked. `kept` counts
+    the passages that an interrupted run had embedded, `left` names folders that nobody needs
+    and that could not be removed.
     """
 
     is_new: bool
     passages: int = 0
     kept: int = 0
     left: tuple[str, ...] = ()
+    why: str = ""
 
 
 def reindex(
@@ -57,7 +59,8 @@ def reindex(
     """
     live = catalog.passage_ids()
     served = folder / catalog.index_name()
-    if _is_done(catalog, served, opened, live):
+    why = _reason(catalog, served, opened, live)
+    if not why:
         return Reindexed(False, len(live), left=_clear(folder, served.name))
     name = f"index-{fingerprint(embedder.identity, embedder.dimension)[:12]}"
     index = opened(folder / name)
@@ -69,19 +72,21 @@ def reindex(
     switch_index(catalog, name, index.publish(Published("", {})))
     left = _clear(folder, name)
     index.tidy()
-    return Reindexed(True, len(live), kept, left)
+    return Reindexed(True, len(live), kept, left, why)
 
 
-def _is_done(
+def _reason(
     catalog: Catalog, served: Path, opened: Callable[[Path], PassageStore], live: set[str]
-) -> bool:
-    """Tell whether the index that is served is of this embedder and lacks nothing."""
+) -> str:
+    """Say why a new index is needed; empty where this one is of the embedder and lacks nothing."""
     if not served.exists():
-        return catalog.published_token() == NOTHING_PUBLISHED
+        is_empty = catalog.published_token() == NOTHING_PUBLISHED
+        return "" if is_empty else "there was no index"
     try:
-        return live <= opened(served).ids()
-    except FingerprintMismatch:
-        return False
+        lacking = len(live - opened(served).ids())
+    except FingerprintMismatch as error:
+        return error.why
+    return f"{lacking} passages were not in the index" if lacking else ""
 
 
 def _clear(folder: Path, name: str) -> tuple[str, ...]:

@@ -48,7 +48,8 @@ class RunManifest:
     everything the arm alone needs (index, training, export), `storage_bytes` what it keeps;
     `cold_seconds` (process start to first answer) and `peak_memory_bytes` are those of a
     process of its own that serves the arm, None where not measured; `metrics` is the version
-    of the measures that its scores are of.
+    of the measures that its scores are of; `embeddings` is the identity of the embedder that
+    the index was made with, where the arm reads one.
     """
 
     run_id: str
@@ -74,6 +75,7 @@ class RunManifest:
     not_applicable: str = ""
     adapter_changes_answers: bool | None = None
     metrics: int = 0
+    embeddings: str = ""
     schema: int = SCHEMA
     needs: str = NEEDS
 

@@ -6,17 +6,15 @@ not read, unless a path names them itself. What a database is to the corpus is s
 
 from __future__ import annotations
 
-import importlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import graft
 from graft.errors import BadInput, UnreadableDocument
 from graft.failures import Skipped
+from graft.loader_versions import loader_version
 from graft.loaders import loader_for
 from graft.loaders.opening import MAX_FILE_BYTES
 from graft.protocols import Progress
@@ -27,7 +25,6 @@ __all__ = [
     "Candidate",
     "RowSource",
     "Scan",
-    "loader_version",
     "scan",
     "version_for",
 ]
@@ -89,17 +86,6 @@ def scan(paths: Sequence[Path], state_folder: Path) -> list[Scan]:
             _sort(file, found)
         scans.append(found)
     return scans
-
-
-@cache
-def loader_version(loader: str) -> str:
-    """Return the version of a loader: its own `LOADER_VERSION`, else that of Graft."""
-    module = f"graft.loaders.{loader}"
-    try:
-        own = getattr(importlib.import_module(module), "LOADER_VERSION", "")
-    except ImportError:
-        own = ""
-    return f"{loader} {own}" if own else f"graft {graft.__version__}"
 
 
 def version_for(path: Path) -> str:

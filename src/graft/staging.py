@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from graft.catalog import Catalog, Entry, Skipped, read_skipped
 from graft.catalog_schema import DOCUMENT, LIVE, check_of, insert_passages, stored
+from graft.loader_versions import version_of_rows
 from graft.protocols import Published
-from graft.types import Passage, fingerprint
+from graft.types import Passage
 
 __all__ = [
     "Goal",
@@ -142,12 +143,14 @@ def _turn_over(store: sqlite3.Connection, goal: Goal) -> int:
     store.executemany(
         'UPDATE documents SET born = ? WHERE "row" = ?', [(number, row) for row in goal.rows]
     )
-    rows = store.execute(f"SELECT id, content_hash, splitter FROM documents WHERE {LIVE}")
+    rows = store.execute(
+        f"SELECT id, content_hash, splitter, loader_version FROM documents WHERE {LIVE}"
+    )
     store.execute(
         "INSERT INTO versions VALUES (?, ?, ?, ?, NULL)",
         (
             number,
-            fingerprint(sorted(tuple(row) for row in rows)),
+            version_of_rows(tuple(row) for row in rows),
             datetime.now(UTC).isoformat(timespec="seconds"),
             goal.reason,
         ),

@@ -10,9 +10,10 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graft.catalog import Catalog
+from graft.catalog import Catalog, State
 from graft.catalog_schema import DOCUMENT, PASSAGE
 from graft.errors import BadInput, UsageError
+from graft.loader_versions import loader_number
 from graft.staging import drop_staged
 
 __all__ = [
@@ -144,17 +145,17 @@ def diff(catalog: Catalog, before: int, after: int) -> Diff:
         tuple(sorted(set(removed) - gone)),
         tuple(
             sorted(
-                name
-                for name in new
-                if name in old
-                and (old[name].content_hash, old[name].splitter)
-                != (new[name].content_hash, new[name].splitter)
+                name for name in new if name in old and _content(old[name]) != _content(new[name])
             )
         ),
         tuple(renamed),
         len(passages[1] - passages[0]),
         len(passages[0] - passages[1]),
     )
+
+
+def _content(state: State) -> tuple[str, str, int]:
+    return state.content_hash, state.splitter, loader_number(state.loader_version)
 
 
 def plan_rollback(catalog: Catalog, number: int) -> tuple[list[int], list[str]]:

@@ -19,7 +19,7 @@ from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
 from graft.assembly import Assembly, folder_bytes
-from graft.changing import Changing, open_index
+from graft.changing import Changing, embedded_with, open_index
 from graft.comparing import Comparing
 from graft.config import Config, Effort, read_config
 from graft.corpus import AddReport, Corpus, silent
@@ -45,6 +45,7 @@ from graft.questions import (
 from graft.references import reference_names
 from graft.results import CompareResult, RescoreResult, Results
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
+from graft.spaces import space_data
 from graft.training import TrainReport
 from graft.types import Hit, Question, Where
 
@@ -106,7 +107,7 @@ class Workspace:
     @cached_property
     def assembly(self) -> Assembly:
         """Return the maker of models and arms."""
-        return Assembly(self.root, self.config)
+        return Assembly(self.root, self.config, lambda: embedded_with(self.corpus))
 
     @cached_property
     def corpus(self) -> Corpus:
@@ -167,7 +168,7 @@ class Workspace:
             given.databases,
             retry=retry,
         )
-        if report.added or report.updated:
+        if report.added or report.updated or report.reread:
             self._times.add(time.monotonic() - started)
         return report
 
@@ -360,6 +361,7 @@ class Workspace:
             "workspace": str(self.root),
             "base_model": self.config.base_model,
             "documents": documents,
+            "embeddings": space_data(embedded_with(self.corpus)),
             "skipped": [[item.path, item.reason, item.next_step] for item in self.corpus.skipped()],
             "questions": counts,
             "arms": self.arm_names(),

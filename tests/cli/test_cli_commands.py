@@ -13,6 +13,7 @@ from graft.cli import commands
 from graft.cli.comparison import note_plan
 from graft.cli.session import Session
 from graft.config import Config, parse_config
+from graft.corpus import AddReport
 from graft.estimate import ComparePlan
 from graft.testing.workspace import FakeWorkspace
 
@@ -169,6 +170,13 @@ def test_add_counts_and_names_what_it_skipped(graft, workspace):
     assert "next: graft questions import questions.jsonl" in result.stderr
 
 
+def test_add_says_how_many_documents_a_newer_loader_read_again(graft, workspace, monkeypatch):
+    report = AddReport(unchanged=("a.md",), reread=("b.epub", "c.epub"), passages=9)
+    monkeypatch.setattr(type(workspace), "add", lambda *_, **__: report)
+    told = "1 unchanged, 2 read again with a newer loader; 9 passages\n"
+    assert graft("add", "docs").stdout == told
+
+
 def test_add_as_json_lists_the_documents(document, workspace):
     data = document("add", "docs")
     assert data["unchanged"] == ["kiln.md"]
@@ -307,7 +315,13 @@ def test_status_shows_one_fact_a_line(graft, document, workspace):
     assert "questions.test 5" in lines
     assert "skipped logo.png: no loader for .png" in lines
     assert "recommended -" in lines
-    assert document("status")["questions"]["test"] == 5
+    told = (
+        "fake, weights hashed-words-1, sum pooling, of any length, f32, 64 dimensions, no prefixes"
+    )
+    assert f"embeddings {told}" in lines
+    data = document("status")
+    assert data["questions"]["test"] == 5
+    assert data["embeddings"]["parts"]["precision"] == "f32"
 
 
 def test_doctor_exits_with_3_where_something_is_missing(graft, workspace):

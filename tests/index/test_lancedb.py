@@ -18,8 +18,8 @@ class TestLanceIndex(IndexContract):
         self.folder = tmp_path / "index"
         return LanceIndex(self.folder, 4, "fake")
 
-    def reopened(self, index):
-        return LanceIndex(self.folder, 4, "fake")
+    def reopened(self, index, identity="fake"):
+        return LanceIndex(self.folder, 4, identity)
 
     def serving(self, serves):
         return LanceIndex(self.folder, 4, "fake", serves=serves)

@@ -11,11 +11,11 @@ from graft.types import Where
 class TestMemoryIndex(IndexContract):
     @pytest.fixture
     def index(self, tmp_path):
-        self.folder = tmp_path
-        return MemoryIndex(4, "fake", tmp_path)
-
-    def reopened(self, index):
+        self.folder = tmp_path / "index"
         return MemoryIndex(4, "fake", self.folder)
+
+    def reopened(self, index, identity="fake"):
+        return MemoryIndex(4, identity, self.folder)
 
     def serving(self, serves):
         return MemoryIndex(4, "fake", self.folder, serves=serves)

@@ -80,7 +80,7 @@ def test_cover_and_navigation_are_left_out_and_counted(tmp_path):
         "cover": page("<p>Of Pumps, by A. Writer</p>"),
         "front": page("<section epub:type='cover'><p>again</p></section>"),
         "c": page("<p>text</p>"),
-        "blank": page("<img src='x.png' alt='SECRET'/>"),
+        "blank": page("<img src='x.png' alt=''/>"),
     }
     document = load(
         tmp_path,
@@ -113,6 +113,22 @@ def test_an_older_table_of_contents_names_chapters(tmp_path):
         others=[("book/t.ncx", ncx)],
     )
     assert document.sections[0].heading_path == ("First",)
+
+
+def test_a_picture_is_read_as_the_words_that_stand_for_it(tmp_path):
+    pages = {
+        "a": page(
+            "<p>Turn <img src='a.png' alt='the red valve'/> left.</p><img src='b.png'/>"
+            "<figure><img alt='Oil pump'/><figcaption>Oil pump, from above</figcaption></figure>"
+        ),
+        "b": page("<img alt='A map of the plant'/><img src='c.png' alt='IMG_1.jpg'/>"),
+        "c": page("<div style='display:none'><img alt='SECRET'/></div>"),
+    }
+    document = load(tmp_path, pages)
+    assert document.text == (
+        "Turn the red valve left.\n\nOil pump, from above\n\nA map of the plant"
+    )
+    assert "2 pictures without text left out" in document.notes
 
 
 def test_hidden_text_and_broken_pages_are_read_like_html(tmp_path):

@@ -79,6 +79,21 @@ def test_the_plain_body_is_preferred_and_an_empty_one_is_not(tmp_path):
     assert document.notes == ("1 hidden element left out",)
 
 
+def test_a_picture_in_an_html_body_is_read_as_the_words_that_stand_for_it(tmp_path):
+    message = letter(body="")
+    message.set_content(
+        "<p>See <img src='cid:1' alt='the wiring of hall 3'></p><img src='https://x/pixel.gif'>"
+        "<p hidden><img alt='SECRET'></p>",
+        subtype="html",
+    )
+    (document,) = load(tmp_path, message)
+    assert document.text.endswith("See the wiring of hall 3")
+    assert document.notes == (
+        "1 hidden element left out",
+        "1 picture without text left out",
+    )
+
+
 def test_attachments_are_read_where_they_are_text_and_else_named(tmp_path):
     message = letter()
     message.add_attachment("attached words", filename="notes.txt")

@@ -148,6 +148,16 @@ def test_broken_xml_is_read_as_far_as_it_goes_with_a_note(tmp_path):
     assert document.notes == ("the file is damaged and read as far as it goes",)
 
 
+def test_a_picture_of_a_page_in_xml_is_read_as_the_words_that_stand_for_it(tmp_path):
+    path = tmp_path / "a.xml"
+    path.write_text(
+        "<html><body><p>a</p><img alt='the red valve'/><img src='b.png'/></body></html>"
+    )
+    (document,) = XmlLoader().load(path, "a.xml")
+    assert document.text == "a\n\nthe red valve"
+    assert document.notes == ("1 picture without text left out",)
+
+
 def test_a_page_in_xml_is_read_like_html(tmp_path):
     page = '<html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head><body><h1>A</h1><p>b</p></body></html>'
     assert load(tmp_path, page).text == "A\n\nb"

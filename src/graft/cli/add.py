@@ -69,6 +69,7 @@ def _show(session: Session, report: AddReport, skipped: Sequence[object], prefix
         "added": report.added,
         "updated": report.updated,
         "unchanged": report.unchanged,
+        "read again with a newer loader": report.reread,
         "renamed": report.renamed,
         "removed": report.removed,
         "skipped": report.skipped,
@@ -97,8 +98,8 @@ def _watch(
                 continue
             new = [item for item in report.skipped if item not in before.skipped]
             gone = len(report.skipped) < len(before.skipped)
-            changed = (report.added, report.updated, report.renamed, report.removed, new)
-            if any(changed) or gone:
+            changed = (report.added, report.updated, report.reread, report.renamed)
+            if any((*changed, report.removed, new)) or gone:
                 now = f"{time.strftime('%H:%M:%S')}, {time.monotonic() - started:.1f} s: "
                 _show(session, report, new, now)
             before = report

@@ -38,7 +38,7 @@ def demo(
     with session.progress() as progress:
         added = workspace.add([workspace.root / "docs"], on_progress=progress)
         workspace.import_questions(workspace.root / "questions.jsonl", {}, on_progress=progress)
-    new = len(added.added) + len(added.updated)
+    new = len(added.added) + len(added.updated) + len(added.reread)
     session.note(f"{counted(new, 'document')} new or changed, {len(added.unchanged):,} unchanged\n")
     note_plan(session, workspace.plan_compare(effort="quick"))
     with session.progress() as progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graft.cli.session import Session
-from graft.cli.texts import counted, plain_data
+from graft.cli.texts import counted, on_one_line, plain_data
 
 __all__ = ["EXAMPLES", "reindex"]
 
@@ -27,4 +27,5 @@ def reindex(session: Session) -> None:
         return
     kept = f", {done.kept:,} of them by a run before" if done.kept else ""
     session.show(f"{counted(done.passages, 'passage')} embedded{kept}; the new index is in use")
+    session.show(f"why: {on_one_line(done.why)}")
     session.note("next: graft compare measures again what retrieval finds")

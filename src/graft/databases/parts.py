@@ -16,6 +16,8 @@ from graft.types import Document, Section
 
 __all__ = ["RowText", "documents_of"]
 
+LOADER_VERSION = 1
+
 # About 40 rows a document: a changed row costs at most the passages of these.
 _ROWS_A_BORDER = 40
 _MOST_ROWS = 200

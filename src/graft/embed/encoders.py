@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Encoder", "fastest", "load_encoder"]
+__all__ = ["Encoder", "can_run", "fastest", "load_encoder"]
 
 _FASTER = 1.1  # what a less true encoder must be faster by
 _SHAPE = (16, 100)  # texts and tokens of the batch that is timed
@@ -102,3 +103,10 @@ def _measure(folder: Path, digest: str, draft: Path) -> None:
                 seconds[name] = min(seconds[name], time.monotonic() - started)
     rates = {name: _SHAPE[0] / value for name, value in seconds.items()}
     (draft / "rates.json").write_text(json.dumps(rates), encoding="utf-8")
+
+
+def can_run(folder: Path, digest: str, precision: str) -> bool:
+    """Tell whether this machine runs the encoder of a folder truly in a precision."""
+    if precision == "int8":
+        return find_spec("onnxruntime") is not None and int8_graph(folder, digest) is not None
+    return precision == "f32" or (precision == "bf16" and has_bf16())

@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from graft.spaces import Space
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -25,8 +27,9 @@ class FakeEmbedder:
     (1, 64)
     """
 
-    identity = "fake"
-    dimension = 64
+    space = Space("fake", "hashed-words-1", pooling="sum", dimension=64)
+    identity = str(space)
+    dimension = space.dimension
 
     def __init__(self) -> None:
         self.calls: list[int] = []

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from graft.embed.encoders import load_encoder
+from graft.embed.encoders import can_run, load_encoder
 from graft.errors import BadInput, MissingPrerequisite
 from graft.models.cache import hash_file
+from graft.spaces import Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +38,8 @@ class LocalEmbedder:
 
     `prefixes` are put before passages and queries (some models were trained with them).
     `precision` is the fastest that is true to the weights on this processor unless it is given.
+    `like` is the space of vectors that there are: its precision is used if it differs in nothing
+    else and this machine can run it, so that an index serves on machines of another kind.
     """
 
     def __init__(
@@ -45,21 +49,26 @@ class LocalEmbedder:
         query_prefix: str = "",
         passage_prefix: str = "",
         precision: Literal["bf16", "f32", "int8"] | None = None,
+        like: Space | None = None,
+        name: str = "",
     ) -> None:
-        """Convert the encoder on first use and load it.
+        """Convert the encoder on first use and load it; `name` is what people call the model.
 
         Raises:
             MissingPrerequisite: the extra `local` is not installed.
             BadInput: the model does not pool by the mean.
         """
         _refuse_other_pooling(folder)
+        digest = hash_file(folder / "model.safetensors")[:16]
+        length = _max_tokens(folder)
+        space = Space(name or folder.name, digest, "mean", query_prefix, passage_prefix, length)
         try:
             import onnxruntime  # noqa: F401 - only whether it is there
             import openvino  # noqa: F401
             from tokenizers import Tokenizer
 
-            digest = hash_file(folder / "model.safetensors")[:16]
-            self._encoder: Encoder = load_encoder(folder, digest, precision)
+            chosen = precision or _precision_like(like, space, folder)
+            self._encoder: Encoder = load_encoder(folder, digest, chosen)
         except ImportError as error:
             raise MissingPrerequisite(
                 "embedding needs the extra `local`",
@@ -70,10 +79,11 @@ class LocalEmbedder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._padding = _padding_id(folder, self._tokenizer.padding)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(_max_tokens(folder))
+        self._tokenizer.enable_truncation(length)
         self._prefixes = {"query": query_prefix, "passage": passage_prefix}
         self.dimension = self._encoder.dimension
-        self.identity = f"{digest}:mean:{query_prefix}:{passage_prefix}:{self._encoder.precision}"
+        self.space = replace(space, precision=self._encoder.precision, dimension=self.dimension)
+        self.identity = str(self.space)
 
     def embed(
         self, texts: Sequence[str], kind: Literal["passage", "query"] = "passage"
@@ -118,6 +128,13 @@ def batches(lengths: Sequence[int], slots: int = SLOTS) -> Iterator[list[int]]:
         part.append(place)
     if part:
         yield part
+
+
+def _precision_like(like: Space | None, own: Space, folder: Path) -> str | None:
+    """Return the precision of vectors that there are, None where it is not to be used here."""
+    if like is None or replace(like, precision="", dimension=0) != replace(own, precision=""):
+        return None
+    return like.precision if can_run(folder, own.revision, like.precision) else None
 
 
 def _max_tokens(folder: Path) -> int:

@@ -6,19 +6,17 @@ stand in one fixed order (kind, document, position, id), which settles every tie
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from graft.errors import FingerprintMismatch
-from graft.formats import check_format
 from graft.types import Hit, Passage, Where
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ExactTable", "check_identity", "check_shape", "is_allowed", "stable_key"]
+__all__ = ["ExactTable", "check_shape", "is_allowed", "stable_key"]
 
 # Equal vectors at different rows differ in their last bits after a matrix product; rounding
 # makes their scores equal again, so that the fixed order decides.
@@ -109,26 +107,6 @@ class ExactTable:
             Hit(self.passages[rows[at]], float(rounded[at]), {channel: rank})
             for rank, at in enumerate(best, 1)
         ]
-
-
-def check_identity(
-    stored: Mapping[str, Any], identity: str, dimension: int, schema: int, where: Path
-) -> None:
-    """Refuse an index of a newer schema or of another embedder.
-
-    Raises:
-        BadInput: the schema is newer than this version reads.
-        FingerprintMismatch: its vectors are of another embedder.
-    """
-    check_format(stored, schema, "the index was written", str(where))
-    if (stored.get("identity"), stored.get("dimension")) != (identity, dimension):
-        raise FingerprintMismatch(
-            "the index and the embedder do not belong together",
-            where=str(where),
-            why=f"it was made with {stored.get('identity')} ({stored.get('dimension')} dimensions),"
-            f" configured is {identity} ({dimension} dimensions)",
-            next_step="graft reindex   or set the embedder back in graft.toml",
-        )
 
 
 def check_shape(passages: Sequence[Passage], vectors: NDArray[np.float32], dimension: int) -> None:

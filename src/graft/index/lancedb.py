@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput
-from graft.index.exact import ExactTable, check_identity, check_shape, is_allowed, stable_key
+from graft.index.exact import ExactTable, check_shape, is_allowed, stable_key
+from graft.index.identity import check_identity, note_identity
 from graft.index.lance_rows import (
     COLUMNS,
     Lookup,
@@ -89,8 +90,7 @@ class LanceIndex:
         self._limit = exact_limit
         self._exact: ExactTable | None = None
         self._seen_version = -1
-        self._serves = serves
-        self._state = ""
+        self._serves, self._state = serves, ""
         self._good: set[str] = set()
         self._pinned: Any = None
         self._lookup: Lookup | None = None
@@ -246,8 +246,7 @@ class LanceIndex:
         """Go over to the state that is to be served now; return its name."""
         state = self._serves.published_token() if self._serves else ""
         if not state:
-            self._pinned = None
-            self._state = ""
+            self._pinned, self._state = None, ""
             self.refresh()
         elif state != self._state:
             self._pin(state)
@@ -322,6 +321,7 @@ class LanceIndex:
             head |= {"identity": identity, "dimension": self._dimension}
             table = store.create_table(TABLE, schema=schema_of(self._dimension, head))
             table.create_index("shown", config=FTS(with_position=False, language="English"))
+            note_identity(self._folder, identity)
             return table
         except (OSError, RuntimeError, ValueError) as error:
             raise_refused(error, self._folder)

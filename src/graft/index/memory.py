@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graft.errors import BadInput
 from graft.files import raise_unwritable
-from graft.index.exact import ExactTable, check_identity, check_shape
-from graft.index.states import NOTHING, unknown_state
+from graft.index.exact import ExactTable, check_shape
+from graft.index.identity import check_identity
+from graft.index.states import NOTHING, check_served, unknown_state
 from graft.protocols import Published, Served
 from graft.types import Hit, Passage, Where
 
@@ -131,7 +132,12 @@ class MemoryIndex:
         return len(self._rows)
 
     def ids(self) -> frozenset[str]:
-        """Return the ids of all passages."""
+        """Return the ids of all passages.
+
+        Raises:
+            FingerprintMismatch: an index of another embedder is served instead of this one.
+        """
+        self._check_served()
         return frozenset(self._rows)
 
     def all_passages(self) -> list[Passage]:
@@ -145,16 +151,26 @@ class MemoryIndex:
     def _served(self) -> _Rows:
         """Return the rows that are searched: those of the state to serve."""
         state = self._serves.published_token() if self._serves else ""
-        if state != self._state:
-            self._table = None
-        self._state = state
         if state in ("", NOTHING):
+            self._go_to(state)
             return {} if state else self._rows
+        if state != self._state:
+            self._check_served()
+        self._go_to(state)
         if state not in self._states and self._file and self._file.exists():
             self._load(self._file)
         if state not in self._states:
             raise unknown_state(self._file or Path("memory"))
         return self._states[state]
+
+    def _go_to(self, state: str) -> None:
+        if state != self._state:
+            self._table = None
+        self._state = state
+
+    def _check_served(self) -> None:
+        if self._file:
+            check_served(self._file.parent, self._serves)
 
     def _ready(self) -> ExactTable:
         import numpy as np

@@ -1,7 +1,9 @@
 """The family of loaders: one file a format, found by the file's extension and its first bytes.
 
 Only the module that is needed is imported, so that knowing the extensions costs nothing. The
-corpus asks `loader_for` and `loader_of` and never names a loader.
+corpus asks `loader_for` and `loader_of` and never names a loader. A loader's `LOADER_VERSION`
+goes up by one whenever the same file gives another text: then documents that an earlier one
+read are read again.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from graft.types import Document, Section
 
 __all__ = ["CodeLoader"]
 
+LOADER_VERSION = 1
 _NAME = r"(?P<name>[\w$~]+(?:(?:\.|::|\\|-)[\w$~]+)*[?!]?)"
 # Words and the spaces between them share no character, so that no line takes long to refuse.
 _C_WORDS = r"(?:[\w:<>,*&\[\]~.?]+[ \t]+){0,8}[*&]*"

@@ -33,6 +33,7 @@ from graft.types import Document
 
 __all__ = ["CsvLoader"]
 
+LOADER_VERSION = 1
 # In a tie the rarer sign in running text wins: a comma is often a decimal one.
 _DELIMITERS = ("\t", ";", "|", ",")
 _BY_EXTENSION = {".tsv": "\t", ".psv": "|"}

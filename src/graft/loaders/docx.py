@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DocxLoader"]
 
+LOADER_VERSION = 1
 _W, _W14, _M = namespace("w"), namespace("w14"), namespace("m")
 _VAL = f"{_W}val"
 _AROUND = frozenset(

@@ -17,7 +17,17 @@ from urllib.parse import unquote
 
 from graft.errors import UnreadableDocument
 from graft.loaders.container import Container, open_container, parse_xml
-from graft.loaders.pieces import Page, Piece, html_page, join, left_out, one_line, to_html, under
+from graft.loaders.pieces import (
+    BARE_PICTURE,
+    Page,
+    Piece,
+    html_page,
+    join,
+    left_out,
+    one_line,
+    to_html,
+    under,
+)
 from graft.loaders.text import decode, title_from_name
 from graft.types import Document
 
@@ -26,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EpubLoader"]
 
+LOADER_VERSION = 2
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/xml")
 # Fonts are scrambled in books that everybody may read.
@@ -127,6 +138,7 @@ class _Book:
             self._left_out[kind] += 1
         else:
             self._dropped += page.dropped
+            self._left_out += Counter({BARE_PICTURE: page.bare_pictures})
             self._problems += page.problems
             has_heading = any(section.heading_path for section in piece.sections)
             yield piece if has_heading or not label else under(piece, label)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HIDING_STYLE", "HtmlLoader"]
 
+LOADER_VERSION = 1
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
 _DROPPED = {
     **dict.fromkeys(("script", "style", "noscript", "template"), "script or style"),

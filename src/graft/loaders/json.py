@@ -22,6 +22,7 @@ from graft.types import Document
 
 __all__ = ["JsonLoader"]
 
+LOADER_VERSION = 1
 _MAX_DEPTH = 200
 _FLAT_DEPTH = 2
 _TITLE_KEYS = ("title", "headline", "heading", "subject", "name")

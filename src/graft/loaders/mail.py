@@ -18,12 +18,23 @@ from pathlib import Path
 from typing import cast
 
 from graft.errors import UnreadableDocument
-from graft.loaders.pieces import Piece, headed, html_page, join, left_out, one_line, plural, under
+from graft.loaders.pieces import (
+    BARE_PICTURE,
+    Piece,
+    headed,
+    html_page,
+    join,
+    left_out,
+    one_line,
+    plural,
+    under,
+)
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document
 
 __all__ = ["Letter", "MailLoader", "head_lines", "safe_name"]
 
+LOADER_VERSION = 2
 MAX_NESTED = 10
 _HEAD = ("From", "To", "Cc", "Date")
 _KNOWN_HEADS = ("from", "to", "subject", "date", "received", "message-id", "mime-version")
@@ -85,11 +96,12 @@ class Letter:
             return ""
 
     def html(self, text: str) -> Piece:
-        """Return what an HTML body shows, and count what it hides."""
+        """Return what an HTML body shows, and count what it hides and pictures without words."""
         page = html_page(text) if text else None
         if page is None:
             return Piece("")
         self.counted["hidden element"] += page.dropped["hidden"]
+        self.counted[BARE_PICTURE] += page.bare_pictures
         self.counted = +self.counted
         self.problems += page.problems
         return page.piece

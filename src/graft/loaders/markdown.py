@@ -23,6 +23,7 @@ from graft.types import Document, Section
 
 __all__ = ["MarkdownLoader"]
 
+LOADER_VERSION = 1
 _FRONT_LINES = 400
 _YAML_KEY = re.compile(r"^[A-Za-z_][\w .-]*\s*:(?:\s|$)")
 _YAML_TITLE = re.compile(r"^title\s*:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)

@@ -20,6 +20,7 @@ from graft.types import Document
 
 __all__ = ["NotebookLoader"]
 
+LOADER_VERSION = 1
 _FENCE = "```"
 
 

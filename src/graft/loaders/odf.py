@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OdfLoader"]
 
+LOADER_VERSION = 1
 _O, _STYLE = namespace("office"), namespace("style")
 _BODIES = tuple(f"{_O}{kind}" for kind in ("text", "spreadsheet", "presentation"))
 _MANIFEST = "META-INF/manifest.xml"

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PdfLoader"]
 
+LOADER_VERSION = 1
 _PASSWORD_ERROR = 4  # FPDF_ERR_PASSWORD
 _CONTROLS = re.compile(r"[\x00-\x01\x03-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 # PDFium writes U+0002 or U+FFFE for a hyphen at the end of a line, and takes the line end out.

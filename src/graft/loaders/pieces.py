@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 __all__ = [
+    "BARE_PICTURE",
     "Page",
     "Piece",
     "headed",
@@ -37,6 +38,7 @@ __all__ = [
     "under",
 ]
 
+BARE_PICTURE = "picture without text"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _NUMBERED = re.compile(r"&#([xX][0-9a-fA-F]{1,8}|\d{1,8});?")
@@ -51,11 +53,15 @@ class Piece(NamedTuple):
 
 
 class Page(NamedTuple):
-    """What a page shows, and how many elements of each kind were dropped from it."""
+    """What a page shows, and how many elements of each kind were dropped from it.
+
+    `bare_pictures` counts the pictures that no words stand for.
+    """
 
     piece: Piece
     dropped: Counter[str]
     problems: tuple[str, ...] = ()
+    bare_pictures: int = 0
 
 
 def join(pieces: Iterable[Piece]) -> Piece:
@@ -101,10 +107,11 @@ def html_page(text: str) -> Page:
     if root is None:
         return Page(Piece(""), Counter())
     dropped = html._drop_unseen(root)
+    bare_pictures = html._pictures_to_words(root)
     html._tables_to_rows(root)
     blocks = list(html._blocks(root))
     piece = Piece(*html._lay_out(blocks)) if blocks else Piece("")
-    return Page(piece, dropped, tuple(problems))
+    return Page(piece, dropped, tuple(problems), bare_pictures)
 
 
 def _character(found: re.Match[str]) -> str:

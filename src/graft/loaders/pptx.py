@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PptxLoader"]
 
+LOADER_VERSION = 1
 _P, _A, _R = namespace("p"), namespace("a"), namespace("r")
 _READ = (f"{_A}tbl", f"{namespace('c')}chart", f"{namespace('dgm')}relIds")
 _TITLES = ("title", "ctrTitle")

@@ -18,6 +18,7 @@ from graft.types import Document, Section
 
 __all__ = ["Decoded", "TextLoader", "decode", "read_bytes", "title_from_name"]
 
+LOADER_VERSION = 1
 _BOMS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["XlsxLoader"]
 
+LOADER_VERSION = 1
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _A, _C, _R = namespace("a"), namespace("c"), namespace("r")
 _ON = ("1", "true")

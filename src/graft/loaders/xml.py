@@ -8,6 +8,7 @@ file that declares any is refused.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from graft.loaders.container import parse_xml
 from graft.loaders.jats import article_blocks, is_article
 from graft.loaders.ooxml import Block, clean, lay_out, local_name
 from graft.loaders.pieces import (
+    BARE_PICTURE,
     Piece,
     html_page,
     left_out,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["XmlLoader"]
 
+LOADER_VERSION = 2
 _TITLES = ("title", "head", "heading")
 # Names that say no more than that this is text.
 _UNLABELLED = frozenset(("p", "para", "simpara", "li", "line", "l", "s", "seg", "text"))
@@ -60,7 +63,7 @@ class XmlLoader:
         if local_name(root) == "html":
             page = html_page(to_html(root))
             piece = page.piece
-            notes += left_out(page.dropped)
+            notes += left_out(page.dropped + Counter({BARE_PICTURE: page.bare_pictures}))
         else:
             named_characters(plain_names(root))
             if is_article(root):

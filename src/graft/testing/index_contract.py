@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from graft.errors import BadInput
+from graft.errors import BadInput, FingerprintMismatch
 from graft.protocols import Published
 from graft.types import Hit, Passage, Where
 
@@ -116,8 +116,8 @@ class IndexContract:
         """Return an empty index."""
         raise NotImplementedError("override the fixture `index`")
 
-    def reopened(self, index: Any) -> Any:  # noqa: ANN401
-        """Return a new object over the same stored data."""
+    def reopened(self, index: Any, identity: str = "fake") -> Any:  # noqa: ANN401
+        """Return a new object over the same stored data, opened for an embedder."""
         raise NotImplementedError("override `reopened`")
 
     def serving(self, serves: Serving) -> Any:  # noqa: ANN401
@@ -295,6 +295,29 @@ class IndexContract:
         filled.tidy()
         assert {passage.id for passage in reader.all_passages()} == {"p9", "p2", "p3", "q1", "q2"}
         assert _ids(reader.search("ninety", vectors(EAST), 5, Where())["text"]) == []
+
+    def test_an_index_that_was_replaced_is_neither_searched_nor_filled(  # noqa: D102
+        self,
+        filled: Any,  # noqa: ANN401
+    ) -> None:
+        serves = Serving(filled.publish(Published("nothing", {})))
+        reader = self.serving(serves)
+        assert reader.search("pump", vectors(EAST), 5, Where())["dense"]
+        serves.state, serves.name = Published("0123456789abcdef:2", {}), "index-0123456789ab"
+        with pytest.raises(FingerprintMismatch, match="replaced by one of another embedder"):
+            reader.search("pump", vectors(EAST), 5, Where())
+        with pytest.raises(FingerprintMismatch, match="replaced by one of another embedder"):
+            reader.ids()
+
+    def test_vectors_of_another_embedder_are_refused_and_the_part_is_named(  # noqa: D102
+        self,
+        filled: Any,  # noqa: ANN401
+    ) -> None:
+        filled.publish(Published("nothing", {}))
+        with pytest.raises(FingerprintMismatch) as caught:
+            self.reopened(filled, "another")
+        assert "'another' (its parts are not known) here, 'fake'" in caught.value.why
+        assert "graft reindex" in caught.value.next_step
 
     def test_a_state_of_another_index_is_refused(self, filled: Any) -> None:  # noqa: ANN401, D102
         filled.publish(Published("nothing", {}))

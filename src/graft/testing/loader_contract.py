@@ -15,6 +15,7 @@ The file's text must hold the words of `WORDS`, in this order.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,11 @@ class LoaderContract:
         """The hash is that of the bytes of the file."""
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         assert {item.content_hash for item in loader.load(file, "a")} == {digest}
+
+    def test_the_loader_counts_its_versions(self, loader: Loader) -> None:
+        """The module of the loader has a number that goes up when it reads differently."""
+        module = importlib.import_module(type(loader).__module__)
+        assert isinstance(module.LOADER_VERSION, int) and module.LOADER_VERSION > 0
 
     def test_loading_twice_gives_the_same(self, loader: Loader, file: Path) -> None:
         """Loading twice gives the same."""

@@ -17,6 +17,7 @@ from graft.arms import Arm, DeclineArm, GeneratorArm
 from graft.config import Config, Effort, default_toml, parse_config
 from graft.corpus import AddReport, Skipped
 from graft.doctor import Check
+from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, UsageError
 from graft.estimate import ComparePlan
 from graft.generate.fake import FakeGenerator
@@ -33,6 +34,7 @@ from graft.questions import (
 from graft.results import CompareResult, RescoreResult
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.retrieve import Found
+from graft.spaces import space_data
 from graft.training import TrainReport
 from graft.types import GenerateOptions, Hit, Passage, Where, fingerprint
 from graft.workspace import AskResult
@@ -296,15 +298,13 @@ class FakeWorkspace:
 
     def status(self) -> dict[str, Any]:
         """Return what is kept."""
-        state = self._state
-        counts = {"train": 0, "dev": 0, "test": state["questions"]}
-        documents = len(state["documents"])
         return {
             "schema": 1,
             "workspace": str(self.root),
-            "documents": documents,
+            "documents": len(self._state["documents"]),
+            "embeddings": space_data(FakeEmbedder.identity),
             "skipped": [["logo.png", "no loader for .png"]],
-            "questions": counts,
+            "questions": {"train": 0, "dev": 0, "test": self._state["questions"]},
             "recommended": self.recommended(),
             "next": "graft serve" if self.recommended() else "graft compare",
         }
