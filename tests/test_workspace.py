@@ -16,6 +16,7 @@ from graft.config import Config, OpenAIConfig
 from graft.doctor import examine
 from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, UsageError
+from graft.formats import sealed, unsealed
 from graft.models.resolve import ModelFiles
 
 # With one passage in the prompt the fake's answer is the last word of the best one.
@@ -168,7 +169,7 @@ def test_recommended_is_empty_before_a_comparison_and_follows_the_newest(filled,
     data = json.loads(path.read_text())
     assert compared.recommended() == (data["verdict"]["recommended"] or "")
     data["verdict"]["recommended"] = "rag"
-    path.write_text(json.dumps(data))
+    path.write_text(json.dumps(sealed(data)))
     assert compared.recommended() == "rag"
     assert compared.ask("At what pressure is Tarn 3 tested?").arm == "rag"
 
@@ -235,7 +236,8 @@ def test_a_report_drawn_again_from_its_files_equals_the_first(compared):
     again = Workspace.open(compared.root).report()
     assert again.reused
     assert {path.name: path.read_bytes() for path in files} == first
-    assert again.comparison == json.loads(first["comparison.json"])
+    stored = unsealed(json.loads(first["comparison.json"]))
+    assert {**again.comparison, "needs": stored["needs"]} == stored
 
 
 def test_a_finished_comparison_is_only_read_again(compared):

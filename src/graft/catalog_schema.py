@@ -53,6 +53,7 @@ _TABLES = (
     f"CREATE UNIQUE INDEX documents_live ON documents (id) WHERE {LIVE}",
     "CREATE INDEX documents_source ON documents (source)",
     "CREATE INDEX documents_life ON documents (born, died)",
+    "CREATE INDEX documents_staged ON documents (id) WHERE born IS NULL",
     """CREATE TABLE passages (
     "row" INTEGER PRIMARY KEY, document INTEGER, id TEXT NOT NULL, doc_id TEXT NOT NULL,
     kind TEXT NOT NULL, position INTEGER NOT NULL, "start" INTEGER NOT NULL,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from graft.catalog import Catalog
 
-__all__ = ["Provenance", "provenance_of"]
+__all__ = ["Provenance", "provenance_of", "text_statistics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +53,20 @@ def provenance_of(catalog: Catalog, doc_id: str, at: int | None = None) -> Prove
     plain["statistics"] = json.loads(plain["statistics"])
     plain["notes"] = tuple(json.loads(plain["notes"]))
     return Provenance(**plain)
+
+
+def text_statistics(text: str) -> dict[str, float]:
+    """Return the size of a text and the share of letters among what is no space.
+
+    >>> text_statistics("Runs 9")
+    {'characters': 6, 'words': 2, 'lines': 1, 'letters': 0.8}
+    """
+    words = text.split()
+    signs = sum(map(len, words))
+    letters = sum(map(str.isalpha, text))
+    return {
+        "characters": len(text),
+        "words": len(words),
+        "lines": len(text.splitlines()),
+        "letters": round(letters / signs, 4) if signs else 0.0,
+    }

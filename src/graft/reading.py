@@ -23,6 +23,7 @@ from graft.loader_versions import is_outdated, loader_version
 from graft.loaders.opening import open_regular
 from graft.parsing import Parsed, Parsing
 from graft.protocols import Progress, Splitter
+from graft.provenance import text_statistics
 from graft.sources import Candidate, RowSource, Scan, version_for
 from graft.staging import Staged
 from graft.types import Document, fingerprint
@@ -372,23 +373,6 @@ def _digest(path: Path) -> str:
 def _part(name: str) -> str:
     """Return which part of its file a document is; empty where it is the whole file."""
     return name.partition("#")[2]
-
-
-def text_statistics(text: str) -> dict[str, float]:
-    """Return the size of a text and the share of letters among what is no space.
-
-    >>> text_statistics("Runs 9")
-    {'characters': 6, 'words': 2, 'lines': 1, 'letters': 0.8}
-    """
-    words = text.split()
-    signs = sum(map(len, words))
-    letters = sum(map(str.isalpha, text))
-    return {
-        "characters": len(text),
-        "words": len(words),
-        "lines": len(text.splitlines()),
-        "letters": round(letters / signs, 4) if signs else 0.0,
-    }
 
 
 def _claimed(name: str, source: str, owner: str) -> BadInput:

@@ -87,8 +87,11 @@ def slide(*shapes, attributes=""):
     return f"<draw:page {attributes}>{''.join(shapes)}</draw:page>"
 
 
-@pytest.mark.parametrize("suffix", [".odt", ".ods", ".odp"])
 class TestOdf(LoaderContract):
+    @pytest.fixture(params=[".odt", ".ods", ".odp"])
+    def suffix(self, request):
+        return request.param
+
     @pytest.fixture
     def loader(self):
         return OdfLoader()

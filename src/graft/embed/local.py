@@ -59,14 +59,14 @@ class LocalEmbedder:
             BadInput: the model does not pool by the mean.
         """
         _refuse_other_pooling(folder)
-        digest = hash_file(folder / "model.safetensors")[:16]
-        length = _max_tokens(folder)
-        space = Space(name or folder.name, digest, "mean", query_prefix, passage_prefix, length)
         try:
             import onnxruntime  # noqa: F401 - only whether it is there
             import openvino  # noqa: F401
             from tokenizers import Tokenizer
 
+            digest = hash_file(folder / "model.safetensors")[:16]
+            length = _max_tokens(folder)
+            space = Space(name or folder.name, digest, "mean", query_prefix, passage_prefix, length)
             chosen = precision or _precision_like(like, space, folder)
             self._encoder: Encoder = load_encoder(folder, digest, chosen)
         except ImportError as error:
