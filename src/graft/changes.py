@@ -21,7 +21,7 @@ from graft.versions import copy_rows, prune
 
 __all__ = ["Change"]
 
-_DOCUMENTS_AT_ONCE = 64
+_DOCUMENTS_AT_ONCE = 256
 
 
 class Change:

@@ -183,17 +183,17 @@ class Corpus:
                 id, or another process is writing.
         """
         with self._lock.held(on_progress):
-            scans = scan(paths, self.folder)
             before = self._catalog.states()
             change = Change(self._catalog, embedder, index, on_progress)
             past = Past({one.path: one for one in self.skipped()}, self._clock(), retry)
             reader = Reader(self.folder.parent, before, splitter, change, past, ocr=self._ocr)
-            reading = reader.read(scans, on_progress)
+            reading = reader.read(scan(paths, self.folder), on_progress)
             for database in databases:
                 reader.read_rows(database, reading, on_progress)
             if not reading.fresh and not reading.unchanged:
                 raise _nothing_readable([*paths, *(item.roots[0] for item in databases)], reading)
             reader.close(reading)
+            del reader  # what it knows of many files need not stand beside an index being built
             change.finish(Goal((), reading.gone, reading.skipped, "add", reading.cured))
         return self._report(reading, before)
 

@@ -81,7 +81,7 @@ def test_above_the_limit_the_graph_agrees_with_exact_search(tmp_path):
 def test_a_second_reader_sees_new_passages(tmp_path, monkeypatch):
     import datetime
 
-    monkeypatch.setattr("graft.index.lancedb._SEEN_AFTER", datetime.timedelta(0))
+    monkeypatch.setattr("graft.index.lance_store._SEEN_AFTER", datetime.timedelta(0))
     writer = LanceIndex(tmp_path, 4, "fake")
     reader = LanceIndex(tmp_path, 4, "fake")
     assert reader.search("pump", vectors((1, 0, 0, 0)), 1, Where())["text"] == []

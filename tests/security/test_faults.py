@@ -135,13 +135,14 @@ def test_a_disk_that_refuses_a_write_of_the_index_leaves_the_version_before(
     old = place.searched()
     changed(place)
     said = f"lance error: LanceError(IO): {os.strerror(number)} (os error {number}), file.rs:1:2"
-    owner = LanceMergeInsertBuilder if step == "write" else LanceTable
 
     def refuse(*_, **__):
         raise RuntimeError(said)
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, "execute" if step == "write" else step, refuse)
+        patch.setattr(LanceTable, "add" if step == "write" else step, refuse)
+        if step == "write":
+            patch.setattr(LanceMergeInsertBuilder, "execute", refuse)
         with pytest.raises(REFUSALS[number]) as caught:
             place.add()
     assert_four_parts(caught.value)

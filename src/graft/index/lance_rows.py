@@ -12,7 +12,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COLUMNS", "Lookup", "matrix_of", "passages_of", "quoted", "rows_of", "schema_of"]
+__all__ = [
+    "COLUMNS",
+    "KnownIds",
+    "Lookup",
+    "matrix_of",
+    "passages_of",
+    "quoted",
+    "rows_of",
+    "schema_of",
+]
 
 COLUMNS = (
     *("id", "doc_id", "position", "start", "end", "heading_path", "page", "kind"),
@@ -78,6 +87,27 @@ def matrix_of(rows: Any, dimension: int) -> NDArray[np.float32]:  # noqa: ANN401
     flat = rows.column("vector").combine_chunks().flatten()
     matrix = flat.to_numpy(zero_copy_only=False).reshape(-1, dimension)
     return np.asarray(matrix, dtype=np.float32)
+
+
+class KnownIds:
+    """The ids of a table, so that its one writer need not ask it which rows are new."""
+
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._version = -1
+
+    def of(self, table: Any) -> set[str]:  # noqa: ANN401 - a table of an untyped library
+        """Return all ids, read anew where the table changed in another way than by `add`."""
+        if self._version != int(table.version):
+            found = table.search().select(["id"]).limit(max(1, table.count_rows())).to_arrow()
+            self._ids = set(found.column("id").to_pylist())
+            self._version = int(table.version)
+        return self._ids
+
+    def add(self, table: Any, ids: Iterable[str]) -> None:  # noqa: ANN401
+        """Note what was just written; `of` was asked before."""
+        self._ids.update(ids)
+        self._version = int(table.version)
 
 
 class Lookup:

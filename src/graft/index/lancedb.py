@@ -24,6 +24,7 @@ from graft.index.exact import ExactTable, check_shape, is_allowed, stable_key
 from graft.index.identity import check_identity, note_identity
 from graft.index.lance_rows import (
     COLUMNS,
+    KnownIds,
     Lookup,
     matrix_of,
     passages_of,
@@ -31,6 +32,7 @@ from graft.index.lance_rows import (
     rows_of,
     schema_of,
 )
+from graft.index.lance_store import connected
 from graft.index.states import (
     NOTHING,
     check_files,
@@ -53,7 +55,6 @@ SCHEMA = 1
 NEEDS = "0.1.0"  # the first version of Graft that reads it
 TABLE = "passages"
 EXACT_LIMIT = 50_000
-_SEEN_AFTER = datetime.timedelta(seconds=3)
 # A reader goes over to a newer state with its next search, so it needs an older one for seconds.
 _KEPT_VERSIONS = datetime.timedelta(minutes=5)
 _ALL_VERSIONS = datetime.timedelta(days=36_500)
@@ -94,6 +95,7 @@ class LanceIndex:
         self._good: set[str] = set()
         self._pinned: Any = None
         self._lookup: Lookup | None = None
+        self._ids = KnownIds()
         self._one_at_a_time = threading.Lock()
         self._table = self._open(identity)
 
@@ -114,9 +116,13 @@ class LanceIndex:
         last = {passage.id: row for row, passage in enumerate(passages)}
         kept = [passages[row] for row in last.values()]
         rows = rows_of(kept, vectors[list(last.values())], self._dimension)
-        merge = self._table.merge_insert("id")
         with system_errors(self._folder):
-            merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+            if self._ids.of(self._table).isdisjoint(last):
+                self._table.add(rows)  # a merge joins with all rows that there are
+            else:
+                merge = self._table.merge_insert("id")
+                merge.when_matched_update_all().when_not_matched_insert_all().execute(rows)
+        self._ids.add(self._table, last)
         self._seen_version = -1
         if self._lookup is not None:
             self._lookup.forget(last)
@@ -175,8 +181,7 @@ class LanceIndex:
             published = self._serves.published()
             if published.token.rpartition(":")[0] == self._name:
                 self._good = check_files(self._place, published.files, self._good)
-        found = self._table.search().select(["id"]).limit(max(1, self.count())).to_arrow()
-        return frozenset(found.column("id").to_pylist())
+        return frozenset(self._ids.of(self._table))
 
     def all_passages(self) -> list[Passage]:
         """Return all passages that are searched, in a fixed order."""
@@ -258,8 +263,6 @@ class LanceIndex:
         Raises:
             BadInput: there is no such version, or it is damaged.
         """
-        import lancedb
-
         if state == NOTHING:
             self._state, self._exact = state, None
             return
@@ -269,7 +272,7 @@ class LanceIndex:
             raise unknown_state(self._folder)
         published = self._serves.published()
         try:
-            table = lancedb.connect(str(self._folder)).open_table(TABLE)
+            table = connected(self._folder).open_table(TABLE)
             table.checkout(int(version))
             rows = table.count_rows()
             if rows <= self._limit and published.token == state:
@@ -305,11 +308,10 @@ class LanceIndex:
         return ExactTable(passages_of(found), matrix_of(found, self._dimension))
 
     def _open(self, identity: str) -> Any:  # noqa: ANN401 - a table of an untyped library
-        import lancedb
         from lancedb.index import FTS
 
         try:
-            store = lancedb.connect(str(self._folder), read_consistency_interval=_SEEN_AFTER)
+            store = connected(self._folder)
             place = self._place
             if any((place / part).exists() for part in ("_versions", "data", "_indices")):
                 table = store.open_table(TABLE)
