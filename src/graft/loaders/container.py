@@ -215,7 +215,9 @@ def _check(archive: zipfile.ZipFile, source: Path) -> None:
         raise _refused("the file has too many parts", source, f"it holds {len(members):,} members")
     names: set[str] = set()
     for info in members:
-        _check_name(info.orig_filename, source)
+        # A member can have a second name, which takes the place of the first.
+        for name in {info.orig_filename, info.filename}:
+            _check_name(name, source)
         # Programs part on which of two equal names they show.
         if info.filename in names:
             raise _refused("the file has two parts of one name", source, repr(info.filename))
