@@ -184,7 +184,8 @@ class _Guard:
             return True
         if isinstance(flags, int) and flags & _WRITING:
             return False
-        return path == self.file or os.path.abspath(path).startswith(self._own)
+        # A place can be a file as well, an archive of modules.
+        return path == self.file or os.path.join(os.path.abspath(path), "").startswith(self._own)
 
 
 def _confine(memory_bytes: int, guard: _Guard) -> None:
