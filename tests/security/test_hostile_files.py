@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import random
-import resource
 import sys
 import tracemalloc
 import zipfile
@@ -281,6 +280,7 @@ def sparse(size):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs sparse files")
 def test_a_text_of_two_gigabytes_is_refused_by_its_size(tmp_path, monkeypatch):
     """Case 5: told before it is read, in a folder, by its own path, and when it was known."""
+    resource = pytest.importorskip("resource")
     tight = Limits(memory_bytes=700_000_000, seconds=10.0)
     tracemalloc.start()
     try:
