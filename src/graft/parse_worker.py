@@ -2,7 +2,8 @@
 
 The first line on standard input holds the limits, every further one names a file; each is
 answered by one line of JSON, in order. Parsers run on bytes that strangers wrote, so this
-process may write no file, start no program and open no connection, and it ends with its limits.
+process may write no file, read none but that and Python's own, start no program and open no
+connection, and it ends with its limits.
 """
 
 from __future__ import annotations
@@ -67,9 +68,11 @@ def main() -> None:
         with open(os.devnull, "wb") as nothing:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
-        _confine(limits["memory_bytes"])
+        guard = _Guard()
+        _confine(limits["memory_bytes"], guard)
         for line in lines:
             request = json.loads(line)
+            guard.file = request["path"]
             _limit_processor(request["processor_seconds"])
             try:
                 _answer(out, answer_request(request, limits["output_bytes"], limits["ocr"]))
@@ -157,9 +160,37 @@ def _answer(out: BinaryIO, answer: Mapping[str, Any]) -> None:
     out.flush()
 
 
-def _confine(memory_bytes: int) -> None:
-    """Take away what reading needs not: memory beyond the limit, writing, programs, network."""
-    sys.addaudithook(_refuse)
+class _Guard:
+    """Refuses what no document may cause, as an audit hook, which cannot be taken away again.
+
+    What may be read is `file`, and what lies where Python looks for modules and their data.
+    """
+
+    def __init__(self) -> None:
+        self.file = ""
+        places = (*sys.path, sys.prefix, sys.base_prefix, str(Path(__file__).parent))
+        self._own = tuple({os.path.join(os.path.abspath(place), "") for place in places if place})
+
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Raise where an event is a forbidden one."""
+        is_forbidden = event.startswith(_FORBIDDEN)
+        if event == "open" and not isinstance(arguments[0], int):
+            is_forbidden = not self._may_open(os.fsdecode(arguments[0]), arguments[2])
+        if is_forbidden:
+            raise PermissionError(f"reading a document may not do this: {event}")
+
+    def _may_open(self, path: str, flags: object) -> bool:
+        if path == os.devnull:
+            return True
+        if isinstance(flags, int) and flags & _WRITING:
+            return False
+        # A place can be a file as well, an archive of modules.
+        return path == self.file or os.path.join(os.path.abspath(path), "").startswith(self._own)
+
+
+def _confine(memory_bytes: int, guard: _Guard) -> None:
+    """Take away what reading needs not: memory, files, programs, network."""
+    sys.addaudithook(guard)
     if sys.platform == "win32":
         return
     import resource
@@ -205,13 +236,6 @@ def _watch_memory(memory_bytes: int) -> None:
     while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < memory_bytes:
         time.sleep(_WATCH_SECONDS)
     os._exit(OUT_OF_MEMORY)
-
-
-def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    """Refuse what no document may cause; an audit hook cannot be taken away again."""
-    is_writing = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITING
-    if is_writing and arguments[0] != os.devnull or event.startswith(_FORBIDDEN):
-        raise PermissionError(f"reading a document may not do this: {event}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +30,7 @@ __all__ = ["Limits", "Parsed", "Parsing"]
 _WORKER = "graft.parse_worker"
 _OUT_OF_MEMORY = 77  # as `parse_worker` has it, which is never imported here
 _AHEAD = 32
+_HALVES = re.compile(r"[\ud800-\udfff]")
 
 
 class Parsed(NamedTuple):
@@ -144,16 +146,22 @@ def _parsed(file: Candidate, answer: Mapping[str, Any]) -> Parsed:
 
 def _document(data: Mapping[str, Any], name: str) -> Document:
     """Return the document of an answer; only what is known is taken over, each as its kind."""
-    texts = {key: str(data[key]) for key in ("source", "title", "text", "content_hash", "loader")}
+    names = ("source", "title", "text", "content_hash", "loader")
+    texts = {key: _whole(data[key]) for key in names}
     if data["id"] != name and not str(data["id"]).startswith(name + "#"):
         raise ValueError("the id of another file")
     sections = tuple(
-        Section(tuple(map(str, path)), int(start), int(end), None if page is None else int(page))
+        Section(tuple(map(_whole, path)), int(start), int(end), None if page is None else int(page))
         for path, start, end, page in data["sections"]
     )
     return Document(
-        id=str(data["id"]), sections=sections, notes=tuple(map(str, data["notes"])), **texts
+        id=str(data["id"]), sections=sections, notes=tuple(map(_whole, data["notes"])), **texts
     )
+
+
+def _whole(text: object) -> str:
+    """Return a text of whole characters: with a half of one it could not be stored."""
+    return _HALVES.sub("\ufffd", str(text))
 
 
 def _why(path: Path, died: Died, limits: Limits) -> UnreadableDocument:

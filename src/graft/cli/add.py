@@ -64,7 +64,7 @@ def _show(session: Session, report: AddReport, skipped: Sequence[object], prefix
         if item in skipped:
             session.complain(f"skipped {on_one_line(item.path)}: {on_one_line(item.reason)}")
             if item.next_step:
-                session.note(f"  next: {item.next_step}")
+                session.note(f"  next: {on_one_line(item.next_step)}")
     counts = {
         "added": report.added,
         "updated": report.updated,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.cli.first_sign import FirstSign, is_coloured
-from graft.cli.texts import plain_data, safe
+from graft.cli.texts import escaped, plain_data, safe
 
 if TYPE_CHECKING:
     from graft.protocols import Progress
@@ -68,7 +68,8 @@ class Session:
         """Print the one JSON document of `--json`; nothing without it."""
         if self.json:
             data = {"schema": SCHEMA, **plain_data(values)}
-            self._write(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False))
+            text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
+            self._write(escaped(text))
 
     def note(self, text: str) -> None:
         """Say something on stderr, unless asked to be quiet."""

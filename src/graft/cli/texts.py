@@ -18,6 +18,7 @@ __all__ = [
     "cited",
     "counted",
     "duration",
+    "escaped",
     "flattened",
     "on_one_line",
     "plain_data",
@@ -36,6 +37,7 @@ _UNSAFE = {
     )
     for code in span
 }
+_ESCAPED = {code: f"\\u{code:04x}" for code in _UNSAFE}
 
 
 def safe(text: str) -> str:
@@ -45,6 +47,15 @@ def safe(text: str) -> str:
     'a[31mb\nc'
     """
     return text.translate(_UNSAFE)
+
+
+def escaped(document: str) -> str:
+    r"""Return a JSON document with the escapes of JSON for what `safe` takes out.
+
+    >>> escaped('{"a": "b\x9b5m"}')
+    '{"a": "b\\u009b5m"}'
+    """
+    return document.translate(_ESCAPED)
 
 
 def on_one_line(name: str) -> str:

@@ -46,6 +46,7 @@ _READS_SCANS = ("graft.loaders.pdf", "PdfLoader")
 _TEXT_NAMES = (".txt", ".text", ".md", ".markdown", ".csv", ".tsv", ".rtf")
 _OFFICE_NAMES = (".doc", ".docx", ".docm", ".xls", ".xlsx", ".xlsm", ".ppt", ".pptx", ".pptm")
 _PAGE_SAVED_AS = (*_TEXT_NAMES, *_OFFICE_NAMES, ".pdf", ".odt", ".ods", ".odp", ".epub")
+_MARK = b"\xef\xbb\xbf"
 _DATABASES = (".db", ".sqlite", ".sqlite3")
 
 
@@ -83,12 +84,20 @@ def loader_of(path: Path, data: bytes, *, ocr: bool = False) -> Chosen:
     With `ocr` pictures of text are read where the loader can.
 
     Raises:
-        UnreadableDocument: no loader knows the extension, or the format that it really has.
+        UnreadableDocument: no loader knows the extension, or the format that it really has; or
+            the file is empty.
     """
     suffix = path.suffix.lower()
     own = _entry(suffix)
     if own is None:
         raise _unknown(path)
+    if data in (b"", _MARK) or data.isspace():
+        raise UnreadableDocument(
+            "the file has no text",
+            where=str(path),
+            why=f"it holds {len(data)} bytes and nothing to read",
+            next_step="leave it out, or fill it and add it again",
+        )
     kind = kind_of(data)
     real = _entry(kind.extension) if kind else own
     is_page = kind is not None and kind.extension == ".html"

@@ -14,7 +14,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,9 @@ from graft.loaders.text import read_bytes
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
+    from lxml.etree import _LogEntry
 
-__all__ = ["Container", "open_container", "parse_xml"]
+__all__ = ["Container", "open_container", "parse_xml", "refuse_without_memory"]
 
 _MAX_MEMBERS = 10_000
 _MAX_TOTAL = 500_000_000
@@ -39,6 +40,7 @@ _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 _OLE_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _ENCRYPTED_FLAGS = 0x1 | 0x40
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENTITY_PROBLEMS = ("entity amplification", "entity reference loop")
 _BAD_CHARACTERS = re.compile(r"[\x00-\x1f\x7f\\]")
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[1-9]|lpt[1-9])(?:\.|$)", re.IGNORECASE)
@@ -144,6 +146,7 @@ def parse_xml(
 
     Raises:
         UnreadableDocument: it declares entities, is nested too deep, or is not XML.
+        MemoryError: its elements need more memory than there is.
     """
     from lxml import etree
 
@@ -165,6 +168,10 @@ def parse_xml(
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         problem = str(error)
+    refuse_without_memory(parser.error_log)
+    # The parser stops here even where an encoding hides the mark that was looked for.
+    if any(sign in problem for sign in _ENTITY_PROBLEMS):
+        raise _refused_entities(where)
     if root is None:
         raise UnreadableDocument(
             "a part of the file is not readable XML",
@@ -176,6 +183,18 @@ def parse_xml(
     if dtd is not None and any(True for _ in dtd.iterentities()):
         raise _refused_entities(where)
     return root
+
+
+def refuse_without_memory(log: Iterable[_LogEntry]) -> None:
+    """Raise where a parser ran out of memory, which it tells as if the XML were damaged.
+
+    Raises:
+        MemoryError: it did.
+    """
+    from lxml import etree
+
+    if any(entry.type == etree.ErrorTypes.ERR_NO_MEMORY for entry in log):
+        raise MemoryError
 
 
 def _refused(what: str, source: Path, why: str) -> UnreadableDocument:
@@ -215,7 +234,9 @@ def _check(archive: zipfile.ZipFile, source: Path) -> None:
         raise _refused("the file has too many parts", source, f"it holds {len(members):,} members")
     names: set[str] = set()
     for info in members:
-        _check_name(info.orig_filename, source)
+        # A member can have a second name, which takes the place of the first.
+        for name in {info.orig_filename, info.filename}:
+            _check_name(name, source)
         # Programs part on which of two equal names they show.
         if info.filename in names:
             raise _refused("the file has two parts of one name", source, repr(info.filename))

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HIDING_STYLE", "HtmlLoader"]
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
+_NUMBERED = re.compile(r"&#([xX][0-9a-fA-F]{1,8}|\d{1,8});?")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _DROPPED = {
     **dict.fromkeys(("script", "style", "noscript", "template"), "script or style"),
     **dict.fromkeys(("iframe", "object", "embed", "svg", "canvas", "video", "audio"), "embedded"),
@@ -130,9 +132,25 @@ def _parse(text: str) -> tuple[Element | None, list[str]]:
     parser = etree.HTMLParser(
         encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True, no_network=True
     )
-    root = etree.fromstring(text.encode("utf-8", errors="replace"), parser)
+    plain = _CONTROLS.sub("", _NUMBERED.sub(_character, text))
+    if not plain.strip():
+        return None, []
+    root = etree.fromstring(plain.encode("utf-8", errors="replace"), parser)
     too_deep = any("depth" in entry.message.lower() for entry in parser.error_log)
     return root, ["nested too deep: text below the limit of the parser is left out"] * too_deep
+
+
+def _character(found: re.Match[str]) -> str:
+    """Return a numbered character as it stands, unless it is one that controls a terminal.
+
+    Old pages number characters of Windows-1252 in the range of control characters.
+    """
+    digits = found[1]
+    number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    if number in range(0x80, 0xA0):
+        return bytes([number]).decode("cp1252", errors="ignore")
+    is_control = number < 0x20 and chr(number) not in "\t\n\r"
+    return "" if is_control or number == 0x7F else found[0]
 
 
 def _drop_unseen(root: Element) -> Counter[str]:

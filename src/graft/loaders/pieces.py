@@ -41,7 +41,6 @@ __all__ = [
 BARE_PICTURE = "picture without text"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 _NO_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-_NUMBERED = re.compile(r"&#([xX][0-9a-fA-F]{1,8}|\d{1,8});?")
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\ufeff\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
@@ -103,7 +102,7 @@ def under(piece: Piece, *headings: str) -> Piece:
 
 def html_page(text: str) -> Page:
     """Return what a reader of an HTML page sees; its text is empty where nothing is shown."""
-    root, problems = html._parse(_CONTROLS.sub("", _NUMBERED.sub(_character, text)))
+    root, problems = html._parse(text)
     if root is None:
         return Page(Piece(""), Counter())
     dropped = html._drop_unseen(root)
@@ -112,19 +111,6 @@ def html_page(text: str) -> Page:
     blocks = list(html._blocks(root))
     piece = Piece(*html._lay_out(blocks)) if blocks else Piece("")
     return Page(piece, dropped, tuple(problems), bare_pictures)
-
-
-def _character(found: re.Match[str]) -> str:
-    """Return a numbered character as it stands, unless it is one that controls a terminal.
-
-    Old pages number characters of Windows-1252 in the range of control characters.
-    """
-    digits = found[1]
-    number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
-    if number in range(0x80, 0xA0):
-        return bytes([number]).decode("cp1252", errors="ignore")
-    is_control = number < 0x20 and chr(number) not in "\t\n\r"
-    return "" if is_control or number == 0x7F else found[0]
 
 
 def markdown_page(text: str) -> Page:

@@ -84,6 +84,12 @@ def kind_of(data: bytes) -> Kind | None:
     return found
 
 
+def _is_small(info: zipfile.ZipInfo) -> bool:
+    """Tell whether a member says that it is small, packed so that no more is ever unpacked."""
+    methods = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return info.file_size < _HEAD and info.compress_type in methods
+
+
 def _zip_kind(data: bytes) -> Kind | None:
     """Tell Office, OpenDocument and EPUB files; a broken archive is left to its loader."""
     if data.count(_CENTRAL_MARK) > _MAX_MEMBERS:
@@ -91,8 +97,9 @@ def _zip_kind(data: bytes) -> Kind | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
-            if "mimetype" in names and archive.getinfo("mimetype").file_size < _HEAD:
-                return _ZIP_TYPES.get(archive.read("mimetype").strip())
+            if "mimetype" in names and _is_small(archive.getinfo("mimetype")):
+                with archive.open("mimetype") as stream:
+                    return _ZIP_TYPES.get(stream.read(_HEAD).strip())
     except _BROKEN:
         return None
     folders = {name.partition("/")[0] for name in names}

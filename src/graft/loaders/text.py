@@ -6,6 +6,7 @@ not know Markdown. A heading is a line of its own in capitals or one that is und
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import re
 from collections.abc import Iterator
@@ -36,10 +37,17 @@ _MAGIC = (
 # UTF-16 Latin text has a zero in every second byte; real text has none at all.
 _UTF16_ZERO_SHARE = 0.3
 _BINARY_ZERO_SHARE = 0.01
+# Of bytes at random one in eight controls; text in an old encoding has next to none of them.
+_BINARY_CONTROL_SHARE = 0.02
+_FEW_CONTROLS = 8
+_GUESSED = ("cp1252", "utf-16-le", "utf-16-be")
+# Codecs of Python that no text is written in: escapes, names of hosts, and one that always fails.
+_NO_ENCODINGS = ("idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape")
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f]")
 # What a name must not do to the terminal or page that shows it: escapes and turns of direction.
 _UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _UNDERLINE = re.compile(r"^(?:={3,}|-{3,}|~{3,})\s*$")
 _BULLET = re.compile(r"^\s*(?:[-*+•]|\[.?\]|\d+[.)])\s")
 _LETTER_HEAD = re.compile(r"^(?:to|from|date|cc|re|dear)\b\s*[:,]?", re.IGNORECASE)
@@ -72,11 +80,11 @@ def decode(data: bytes, source: Path, declared: str = "") -> Decoded:
                 next_step="give the file its right extension and add it again",
             )
     text, encoding = _decode(data, declared)
-    if text.count("\x00") > len(text) * _BINARY_ZERO_SHARE:
+    if why := _why_binary(text, is_guessed=encoding in _GUESSED and encoding != declared):
         raise UnreadableDocument(
             "the file is not text",
             where=str(source),
-            why="it holds zero bytes",
+            why=why,
             next_step="give the file its right extension and add it again",
         )
     clean, notes = _clean(text)
@@ -96,18 +104,38 @@ def _decode(data: bytes, declared: str) -> tuple[str, str]:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace"), encoding
-    for encoding in (declared, "utf-8"):
+    for encoding in (declared if _is_encoding(declared) else "", "utf-8"):
         try:
             if encoding:
                 text = data.decode(encoding)
                 if not _zeros(data):
                     return text, encoding
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             continue
     guess = _zeros(data)
     if guess:
         return data.decode(guess, errors="replace"), guess
     return data.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _is_encoding(name: str) -> bool:
+    """Tell whether a name, which a document gives, is that of an encoding of texts."""
+    try:
+        return codecs.lookup(name).name not in _NO_ENCODINGS
+    except (ValueError, LookupError):
+        return False
+
+
+def _why_binary(text: str, *, is_guessed: bool) -> str:
+    """Say why these are no characters of a text; empty where they may be."""
+    if text.count("\x00") > len(text) * _BINARY_ZERO_SHARE:
+        return "it holds zero bytes"
+    if is_guessed:
+        plain = _ESCAPES.sub("", text)
+        controls = sum(1 for _ in _CONTROLS.finditer(plain))
+        if controls > max(_FEW_CONTROLS, len(plain) * _BINARY_CONTROL_SHARE):
+            return f"{controls:,} of its {len(plain):,} characters are control characters"
+    return ""
 
 
 def _zeros(data: bytes) -> str:
@@ -126,7 +154,8 @@ def _clean(text: str) -> tuple[str, list[str]]:
     text = re.sub("[\f\v\x85\u2028\u2029]", "\n", text)
     text, escapes = _ESCAPES.subn("", text)
     text, controls = _CONTROLS.subn("", text)
-    text = text.lstrip("\ufeff")
+    # Halves of characters come from UTF-7 and the like; nothing that stores text takes them.
+    text = _SURROGATES.sub("\ufffd", text).lstrip("\ufeff")
     replaced = text.count("\ufffd")
     notes = []
     if escapes + controls:

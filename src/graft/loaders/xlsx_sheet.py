@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from graft.errors import UnreadableDocument
+from graft.loaders.container import refuse_without_memory
 from graft.loaders.ooxml import Package, clean, local_name
 from graft.loaders.tables import Cell, is_value
 from graft.loaders.xlsx_values import Formats, hides_text
@@ -123,8 +124,9 @@ class SheetReader:
         except UnreadableDocument as error:
             self._package.problems.append(f"{error.what}: {part}")
             return
+        declares = f"{part} declares XML entities and is left out"
         if b"<!DOCTYPE" in data.replace(b"\0", b""):
-            self._package.problems.append(f"{part} declares XML entities and is left out")
+            self._package.problems.append(declares)
             return
         stream = etree.iterparse(
             io.BytesIO(_without_empty(data)),
@@ -141,13 +143,19 @@ class SheetReader:
         )
         try:
             for _, element in stream:
+                # There are encodings in which the mark above is written otherwise.
+                if element.getroottree().docinfo.internalDTD is not None:
+                    self._package.problems.append(declares)
+                    return
                 yield element
                 element.clear()
                 while element.getprevious() is not None:
                     del element.getparent()[0]
-        except etree.XMLSyntaxError:
+        except etree.XMLSyntaxError as error:
+            refuse_without_memory(error.error_log)
             self._package.problems.append(f"{part} is damaged and read as far as it goes")
             return
+        refuse_without_memory(stream.error_log)
         if len(stream.error_log):
             self._package.problems.append(f"{part} is damaged and read as far as it goes")
 
