@@ -143,9 +143,13 @@ def _jsonl(text: str, problems: list[Problem]) -> Iterator[Line]:
             continue
         try:
             data = json.loads(line)
+        except json.JSONDecodeError as error:
+            problems.append(Problem(number, f"not valid JSON ({error.msg})"))
+            continue
         except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            problems.append(Problem(number, f"not valid JSON ({reason})"))
+            is_deep = isinstance(error, RecursionError)
+            why = "nested too deep" if is_deep else "a number of too many digits"
+            problems.append(Problem(number, f"not valid JSON ({why})"))
             continue
         if isinstance(data, dict):
             yield Line(number, data)
@@ -299,7 +303,7 @@ def _unpacked(value: str) -> list[Any]:
     if value.lstrip().startswith("["):
         try:
             found = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]
         return found if isinstance(found, list) else [value]
     return re.split(r"\s*\|\s*", value)
