@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from graft.catalog import Catalog
 from graft.errors import BadInput
+from graft.loader_versions import version_of_rows
 from graft.protocols import PassageStore
-from graft.types import Document, Passage, fingerprint
+from graft.types import Document, Passage
 from graft.versions import list_versions
 
 __all__ = ["Problem", "verify"]
@@ -69,16 +70,16 @@ def _versions(catalog: Catalog) -> Iterator[Problem]:
     wrong = [
         version.number
         for version in list_versions(catalog)
-        if fingerprint(_states(catalog, version.number)) != version.fingerprint
+        if version_of_rows(_states(catalog, version.number)) != version.fingerprint
     ]
     if wrong:
         mend = "put back a copy of the workspace, or do not roll back to these versions"
         yield Problem("versions are not what they were", len(wrong), f"version {wrong[0]}", mend)
 
 
-def _states(catalog: Catalog, number: int) -> list[tuple[str, str, str]]:
-    states = sorted(catalog.states(number).items())
-    return [(name, item.content_hash, item.splitter) for name, item in states]
+def _states(catalog: Catalog, number: int) -> Iterator[tuple[str, str, str, str]]:
+    for name, item in catalog.states(number).items():
+        yield name, item.content_hash, item.splitter, item.loader_version
 
 
 def _spans(catalog: Catalog, number: int | None) -> Iterator[Problem]:
