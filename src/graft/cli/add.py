@@ -64,7 +64,7 @@ def _show(session: Session, report: AddReport, skipped: Sequence[object], prefix
         if item in skipped:
             session.complain(f"skipped {on_one_line(item.path)}: {on_one_line(item.reason)}")
             if item.next_step:
-                session.note(f"  next: {item.next_step}")
+                session.note(f"  next: {on_one_line(item.next_step)}")
     counts = {
         "added": report.added,
         "updated": report.updated,
@@ -87,7 +87,7 @@ def _watch(
     Sweeps and rounds that change nothing say nothing.
     """
     places = [Path(item) for item in paths if Path(item).exists()]
-    session.note(f"watching {', '.join(paths)}; Ctrl-C ends")
+    session.note(f"watching {on_one_line(', '.join(paths))}; Ctrl-C ends")
     try:
         for _ in _first_and(rounds(places, without=workspace.root / ".graft", sweep=sweep)):
             started = time.monotonic()

@@ -21,6 +21,7 @@ import typer
 
 from graft.cli.first_sign import FirstSign
 from graft.cli.session import Session
+from graft.cli.texts import safe
 from graft.errors import GraftError, NoSpaceLeft, UsageError
 
 __all__ = ["INTERRUPTED", "border", "usage_border"]
@@ -120,7 +121,7 @@ def _write_log(text: str, folder: Path | None) -> Path | None:
             continue
         try:
             place.mkdir(parents=True, exist_ok=True)
-            (place / name).write_text(text, encoding="utf-8")
+            (place / name).write_text(safe(text), encoding="utf-8", errors="backslashreplace")
         except OSError:
             continue
         return place / name
