@@ -16,7 +16,6 @@ from typing import Literal
 from graft.report import numbers
 from graft.report.highlight import supporting_spans
 from graft.runs import ArmRun, Comparand
-from graft.showing import on_one_line
 from graft.types import Question, Record
 
 __all__ = ["AnswerView", "Limits", "QuestionView", "Reading", "find_support", "read_answers"]
@@ -310,7 +309,7 @@ def _passages(
     return tuple(
         PassageView(
             id=passage,
-            doc_id=on_one_line(documents[passage]),
+            doc_id=documents[passage],
             arms=tuple(names),
             gold=documents[passage] in question.doc_ids,
             anchor=anchors.get(passage, ""),

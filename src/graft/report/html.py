@@ -20,7 +20,7 @@ from graft.report.answers import Limits, Reading, find_support, read_answers
 from graft.report.figures import arm_figures
 from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts, warnings
 from graft.runs import Comparand
-from graft.showing import as_json
+from graft.showing import as_json, on_one_line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,6 +89,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["name"] = on_one_line
     return environment
 
 
