@@ -1,7 +1,8 @@
 """BEIR folders in and out: `queries.jsonl`, `qrels/SPLIT.tsv` and `corpus.jsonl`.
 
 What BEIR has no place for (answers, groups, tags and so on) travels in each query's
-`metadata`, so that a set survives the way out and back whole. It knows files and lines;
+`metadata`, so that a set survives the way out and back whole. An id that a spreadsheet would
+work out gets a `'` in front, the same in all three files. It knows files and lines;
 `questions.py` makes questions of them.
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from graft.errors import QuestionFileError
 from graft.files import write_atomically
-from graft.question_lines import SPLITS, Line, Problem, file_error, read_lines
+from graft.question_lines import SPLITS, Line, Problem, file_error, guarded, read_lines, unguarded
 from graft.question_set import named, plain_question
 from graft.types import Document, Question
 
@@ -55,7 +56,7 @@ def read_beir(folder: Path) -> tuple[list[Line], list[Problem], list[str]]:
     lines, idle, twice = [], [], []
     names = set()
     for line in queries:
-        name = str(line.data.get("_id") or "").strip()
+        name = unguarded(str(line.data.get("_id") or "").strip())
         names.add(name)
         if not name:
             problems.append(Problem(line.number, "no _id"))
@@ -144,7 +145,8 @@ def _read_judgements(path: Path, found: Judgements) -> None:
         if len(row) != len(HEADER) or not row[2].strip().lstrip("+-").isdecimal():
             problems.append(Problem(number, f"not {', '.join(HEADER)} with a whole number"))
             continue
-        query, document, grade = row[0].strip(), row[1].strip(), int(row[2])
+        query, document = (unguarded(name.strip()) for name in row[:2])
+        grade = int(row[2])
         if grade <= 0:
             found.irrelevant += 1
         elif grades.setdefault(query, {}).setdefault(document, grade) != grade:
@@ -163,7 +165,7 @@ def write_beir(
     """
     queries = [
         {
-            "_id": item.id,
+            "_id": guarded(item.id),
             "text": item.question,
             "metadata": {
                 name: value for name, value in plain_question(item).items() if name not in _OUTSIDE
@@ -174,7 +176,7 @@ def write_beir(
     write_atomically(folder / QUERIES, _lines(queries))
     for split in WRITTEN:
         rows = [
-            (item.id, document, grade)
+            (guarded(item.id), guarded(document), grade)
             for item in questions
             if item.split == split
             for document, grade in zip(
@@ -189,7 +191,9 @@ def write_beir(
         out = io.StringIO()
         csv.writer(out, delimiter="\t", lineterminator="\n").writerows([HEADER, *rows])
         write_atomically(path, out.getvalue())
-    corpus = [{"_id": item.id, "title": item.title, "text": item.text} for item in documents]
+    corpus = [
+        {"_id": guarded(item.id), "title": item.title, "text": item.text} for item in documents
+    ]
     if corpus:
         write_atomically(folder / CORPUS, _lines(corpus))
 

@@ -13,10 +13,13 @@
     └── TrainingFailed              exit 1
 
 A message has four parts, in this order: what failed, where, why, and the next command
-to paste. `str(error)` gives the four lines that the terminal shows.
+to paste. `str(error)` gives the four lines that the terminal shows; what comes from names of
+files cannot add a line to them.
 """
 
 from __future__ import annotations
+
+from graft.showing import on_one_line
 
 __all__ = [
     "BadInput",
@@ -47,9 +50,9 @@ class GraftError(Exception):
 
     def __str__(self) -> str:
         """Return the four-line form; an empty part is left out."""
-        lines = [f"error: {self.what}"]
+        lines = [f"error: {on_one_line(self.what)}"]
         parts = (("where", self.where), ("why", self.why), ("next", self.next_step))
-        lines += [f"  {name:<6} {text}" for name, text in parts if text]
+        lines += [f"  {name:<6} {on_one_line(text)}" for name, text in parts if text]
         return "\n".join(lines)
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mimetypes
 import os
 import signal
 import sys
 import threading
 import time
+import zoneinfo
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +55,7 @@ _FORBIDDEN = (
     "pickle.",
     "webbrowser.",
 )
+_PROCESSOR = ("/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -163,13 +166,18 @@ def _answer(out: BinaryIO, answer: Mapping[str, Any]) -> None:
 class _Guard:
     """Refuses what no document may cause, as an audit hook, which cannot be taken away again.
 
-    What may be read is `file`, and what lies where Python looks for modules and their data.
+    What may be read is `file`, what lies where Python looks for modules and their data, and
+    the tables of the system that libraries read when they are imported: kinds of files, time
+    zones, the processor.
     """
 
     def __init__(self) -> None:
         self.file = ""
         places = (*sys.path, sys.prefix, sys.base_prefix, str(Path(__file__).parent))
-        self._own = tuple({os.path.join(os.path.abspath(place), "") for place in places if place})
+        tables = (*mimetypes.knownfiles, *map(os.fsdecode, zoneinfo.TZPATH), *_PROCESSOR)
+        self._own = tuple(
+            {os.path.join(os.path.abspath(place), "") for place in (*places, *tables) if place}
+        )
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Raise where an event is a forbidden one."""

@@ -17,6 +17,7 @@ from typing import Any
 from graft.beir import write_beir
 from graft.errors import BadInput, UsageError
 from graft.files import write_atomically
+from graft.question_lines import guarded
 from graft.question_set import QuestionSet, plain_question
 from graft.types import Document, Question
 
@@ -104,7 +105,7 @@ def _csv(questions: Sequence[Question]) -> str:
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
     for item in questions:
-        writer.writerow([_cell(getattr(item, name)) for name in COLUMNS])
+        writer.writerow([guarded(_cell(getattr(item, name))) for name in COLUMNS])
     return out.getvalue()
 
 

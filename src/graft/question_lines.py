@@ -19,7 +19,10 @@ from typing import Any, NamedTuple
 from graft.errors import QuestionFileError
 from graft.types import fingerprint
 
-__all__ = ["FIELDS", "SPLITS", "Draft", "Line", "Problem", "drafts", "file_error", "read_lines"]
+__all__ = [
+    *("FIELDS", "SPLITS", "Draft", "Line", "Problem"),
+    *("drafts", "file_error", "guarded", "read_lines", "unguarded"),
+]
 
 FIELDS = frozenset(
     ("id", "question", "answers", "answer", "doc_ids", "answerable", "split", "group", "tags")
@@ -35,6 +38,8 @@ SPLITS = {
 }
 KINDS = frozenset({"label", "short", "long"})
 MOST_CHARACTERS = 20_000
+# What a spreadsheet takes for the beginning of a formula; signs of double width count too.
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
 
@@ -71,6 +76,24 @@ class Draft:
     key_facts: tuple[str, ...] = ()
     grades: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def guarded(cell: str) -> str:
+    """Return a cell that no spreadsheet works out: a formula gets a `'` in front.
+
+    >>> guarded("=1+1"), guarded("'=1+1"), guarded("1+1")
+    ("'=1+1", "''=1+1", '1+1')
+    """
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """Return a cell as it was before `guarded`.
+
+    >>> unguarded("'=1+1"), unguarded("'tis")
+    ('=1+1', "'tis")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def read_lines(path: Path) -> tuple[list[Line], list[Problem]]:
@@ -143,9 +166,13 @@ def _jsonl(text: str, problems: list[Problem]) -> Iterator[Line]:
             continue
         try:
             data = json.loads(line)
+        except json.JSONDecodeError as error:
+            problems.append(Problem(number, f"not valid JSON ({error.msg})"))
+            continue
         except (ValueError, RecursionError) as error:
-            reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            problems.append(Problem(number, f"not valid JSON ({reason})"))
+            is_deep = isinstance(error, RecursionError)
+            why = "nested too deep" if is_deep else "a number of too many digits"
+            problems.append(Problem(number, f"not valid JSON ({why})"))
             continue
         if isinstance(data, dict):
             yield Line(number, data)
@@ -154,7 +181,10 @@ def _jsonl(text: str, problems: list[Problem]) -> Iterator[Line]:
 
 
 def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
-    """Read a table with a header; a cell of a list holds one value, `a|b`, or a JSON list."""
+    """Read a table with a header; a cell of a list holds one value, `a|b`, or a JSON list.
+
+    A `'` in front of what a spreadsheet would work out is none of its text.
+    """
     head = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -176,7 +206,7 @@ def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
         elif len(row) > len(names):
             problems.append(Problem(reader.line_num, f"{len(row)} values, {len(names)} columns"))
         elif any(value.strip() for value in row):
-            yield Line(reader.line_num, dict(zip(names, row, strict=False)))
+            yield Line(reader.line_num, dict(zip(names, map(unguarded, row), strict=False)))
 
 
 def drafts(lines: Sequence[Line], problems: list[Problem]) -> list[Draft]:
@@ -299,7 +329,7 @@ def _unpacked(value: str) -> list[Any]:
     if value.lstrip().startswith("["):
         try:
             found = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [value]
         return found if isinstance(found, list) else [value]
     return re.split(r"\s*\|\s*", value)

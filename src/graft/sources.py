@@ -1,13 +1,15 @@
 """Which files of the given paths may become documents, and which are left out and why.
 
-It looks at names, kinds and sizes and opens nothing. Links are not followed and hidden files
-not read, unless a path names them itself. What a database is to the corpus is said here too.
+It looks at names, kinds and sizes and opens nothing. Links are not followed, and hidden files
+and files with further names elsewhere (hard links) not read, unless a path names them itself.
+What a database is to the corpus is said here too.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -85,6 +87,7 @@ def scan(paths: Sequence[Path], state_folder: Path) -> list[Scan]:
             seen.add(file)
             _sort(file, found)
         scans.append(found)
+    _leave_out_hard_links(scans)
     return scans
 
 
@@ -155,6 +158,32 @@ def _reason(path: Path, given: bool) -> Skipped | None:
     except UnreadableDocument as error:
         return Skipped(shown, error.what, error.next_step)
     return None
+
+
+def _leave_out_hard_links(scans: Sequence[Scan]) -> None:
+    """Leave out files that have names outside of what is added: they may be anybody's."""
+    names: Counter[tuple[int, int]] = Counter()
+    linked: dict[Candidate, os.stat_result] = {}
+    for file in (file for found in scans for file in found.files):
+        try:
+            status = file.path.lstat()
+        except OSError:
+            continue  # it is gone since; its reader says so
+        if status.st_nlink > 1:
+            names[status.st_dev, status.st_ino] += 1
+            linked[file] = status
+    step = "add it by its own path, or add a copy"
+    for found in scans:
+        kept = []
+        for file in found.files:
+            own = linked.get(file)
+            others = own.st_nlink - names[own.st_dev, own.st_ino] if own else 0
+            if others > 0 and file.path != file.root:
+                reason = f"hard link: the file has {others} more name{'s' * (others > 1)} elsewhere"
+                found.skipped.append(Skipped(_shown(file.path), reason, step))
+            else:
+                kept.append(file)
+        found.files[:] = kept
 
 
 def _shown(path: Path) -> str:

@@ -62,7 +62,7 @@ def test_without_a_terminal_lines_go_to_stderr_and_a_quiet_command_says_nothing(
         progress("read", 1, 1)
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "read 1/1, took 1 s, a[2Jb\n"
+    assert err == "read 1/1, took 1 s, a\\x1b[2Jb\n"
 
 
 def test_on_a_terminal_there_is_one_bar_a_phase(monkeypatch):

@@ -87,7 +87,7 @@ def _watch(
     Sweeps and rounds that change nothing say nothing.
     """
     places = [Path(item) for item in paths if Path(item).exists()]
-    session.note(f"watching {', '.join(paths)}; Ctrl-C ends")
+    session.note(f"watching {on_one_line(', '.join(paths))}; Ctrl-C ends")
     try:
         for _ in _first_and(rounds(places, without=workspace.root / ".graft", sweep=sweep)):
             started = time.monotonic()

@@ -27,7 +27,7 @@ from rich.table import Column
 from rich.text import Text
 
 from graft.cli.first_sign import is_animated, is_coloured
-from graft.cli.texts import duration, on_one_line, safe
+from graft.cli.texts import duration, on_one_line
 
 if TYPE_CHECKING:
     from graft.protocols import Progress
@@ -140,5 +140,5 @@ class BarProgress:
         known = total or None
         if self._task is None or phase != self._phase:
             self._phase = phase
-            self._task = self._bars.add_task(safe(phase), total=known, note="")
+            self._task = self._bars.add_task(on_one_line(phase), total=known, note="")
         self._bars.update(self._task, completed=done, total=known, note=on_one_line(note))

@@ -7,7 +7,6 @@ below; it imports it when a command runs, so that `graft --help` stays quick. A 
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.cli.first_sign import FirstSign, is_coloured
-from graft.cli.texts import escaped, plain_data, safe
+from graft.cli.texts import plain_data, safe
+from graft.showing import as_json
 
 if TYPE_CHECKING:
     from graft.protocols import Progress
@@ -68,8 +68,7 @@ class Session:
         """Print the one JSON document of `--json`; nothing without it."""
         if self.json:
             data = {"schema": SCHEMA, **plain_data(values)}
-            text = json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)
-            self._write(escaped(text))
+            self._write(as_json(data, indent=2))
 
     def note(self, text: str) -> None:
         """Say something on stderr, unless asked to be quiet."""

@@ -19,7 +19,9 @@ def status(session: Session) -> None:
     # Eight parts are one line for people; a program has them one by one.
     identity = found["embeddings"]["identity"]
     shown["embeddings"] = on_one_line(told_space(identity)) if identity else ""
-    lines = [(name.replace("_", " "), worded(value)) for name, value in flattened(shown)]
+    lines = [
+        (on_one_line(name.replace("_", " ")), worded(value)) for name, value in flattened(shown)
+    ]
     width = max((len(name) for name, _ in lines), default=0)
     for name, value in lines:
         session.show(f"{name:<{width}}  {value}")

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from graft.showing import on_one_line
 from graft.types import Hit
 
 __all__ = [
     "cited",
     "counted",
     "duration",
-    "escaped",
     "flattened",
     "on_one_line",
     "plain_data",
@@ -37,7 +37,6 @@ _UNSAFE = {
     )
     for code in span
 }
-_ESCAPED = {code: f"\\u{code:04x}" for code in _UNSAFE}
 
 
 def safe(text: str) -> str:
@@ -47,24 +46,6 @@ def safe(text: str) -> str:
     'a[31mb\nc'
     """
     return text.translate(_UNSAFE)
-
-
-def escaped(document: str) -> str:
-    r"""Return a JSON document with the escapes of JSON for what `safe` takes out.
-
-    >>> escaped('{"a": "b\x9b5m"}')
-    '{"a": "b\\u009b5m"}'
-    """
-    return document.translate(_ESCAPED)
-
-
-def on_one_line(name: str) -> str:
-    r"""Return the name of a file or document for one line of a terminal.
-
-    >>> on_one_line("a\nb\x1b[31m.md")
-    'a\\nb[31m.md'
-    """
-    return safe(name.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t"))
 
 
 def counted(number: int, noun: str) -> str:
@@ -127,7 +108,7 @@ def worded(value: object) -> str:
             on_one_line(": ".join(map(str, item)) if isinstance(item, list | tuple) else str(item))
             for item in value
         )
-    return str(value)
+    return on_one_line(str(value))
 
 
 def plain_data(value: Any) -> Any:  # noqa: ANN401 - any value of ours becomes any JSON value

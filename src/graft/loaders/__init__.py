@@ -9,6 +9,7 @@ read are read again.
 from __future__ import annotations
 
 import importlib
+import shlex
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -141,5 +142,8 @@ def _unknown(path: Path) -> UnreadableDocument:
 
 def _database(path: Path, what: str) -> UnreadableDocument:
     why = "a database holds rows, not one text"
-    step = f'graft add "sqlite:///{path}"'
+    address = f"sqlite:///{path}"
+    # The command is meant to be pasted: no name of a file may end the quotes around it.
+    quoted = shlex.quote(address) if set(address) & set('"$`\\!\n') else f'"{address}"'
+    step = f"graft add {quoted}"
     return UnreadableDocument(what, where=str(path), why=why, next_step=step)

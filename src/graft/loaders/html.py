@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from graft.errors import UnreadableDocument
+from graft.loaders.hiding import hidden_selectors, hides
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document, Section
 
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-__all__ = ["HIDING_STYLE", "HtmlLoader"]
+__all__ = ["HtmlLoader"]
 
 LOADER_VERSION = 2
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w-]{2,40})""", re.IGNORECASE)
@@ -44,16 +45,6 @@ _INLINE = frozenset(
         " var wbr",
     )
 )
-HIDING_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|(?<![\w-])opacity\s*:\s*0(?![.\d])"
-    r"|font-size\s*:\s*0(?![.\d])|(?:left|top|text-indent)\s*:\s*-\d{3,}"
-    r"|(?<![\w-])clip\s*:\s*rect\(\s*[01](?![.\d])|clip-path\s*:\s*inset\(\s*(?:50|100)%"
-    r"|transform\s*:\s*scale\(\s*0\s*[,)]",
-    re.IGNORECASE,
-)
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-_AT_RULE = re.compile(r"@[^{};]+\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}|/\*.*?\*/", re.DOTALL)
-_SIMPLE_SELECTOR = re.compile(r"[.#][\w-]+")
 _MAX_SPAN = 50
 _WORDS = re.compile(r"[^\W\d_]{2}")
 _FILE_NAME = re.compile(r"^\S+\.\w{2,5}$|^\S*://\S*$")
@@ -157,21 +148,18 @@ def _drop_unseen(root: Element) -> Counter[str]:
     """Take out what is not shown, keep the text behind it, and count by kind."""
     hidden_names = _hidden_names(root)
     dropped: Counter[str] = Counter()
-    for element in list(root.iter()):
+    unseen = []
+    for element in root.iter():
         kind = _unseen_kind(element, hidden_names)
-        parent = element.getparent()
-        if not kind or parent is None:
-            continue
-        if kind != "head":
-            dropped[kind] += 1
-        tail = element.tail or ""
-        before = element.getprevious()
-        if before is not None:
-            before.tail = (before.tail or "") + tail
-        else:
-            parent.text = (parent.text or "") + tail
-        parent.remove(element)
-    return dropped
+        if kind and element is not root:
+            unseen.append(element)
+            dropped[kind] += kind != "head"
+    for element in unseen:
+        # Emptied and not removed: to join the text around very many takes very long.
+        element.clear(keep_tail=True)
+        if isinstance(element.tag, str):
+            element.tag = "span"
+    return +dropped
 
 
 def _unseen_kind(element: Element, hidden_names: frozenset[str]) -> str:
@@ -185,25 +173,18 @@ def _unseen_kind(element: Element, hidden_names: frozenset[str]) -> str:
         return "navigation"
     if tag == "dialog" and element.get("open") is None:
         return "hidden"
-    if element.get("hidden") is not None or HIDING_STYLE.search(element.get("style") or ""):
+    if element.get("hidden") is not None or hides(element.get("style") or ""):
         return "hidden"
     names = {f".{name}" for name in (element.get("class") or "").split()}
     names.add(f"#{element.get('id')}")
+    names |= {tag, *(f"{tag}{name}" for name in names)}
     return "hidden" if names & hidden_names else ""
 
 
 def _hidden_names(root: Element) -> frozenset[str]:
-    """Return the classes and ids that the page's own style sheet hides outright."""
-    names: set[str] = set()
-    for style in root.iter("style"):
-        for selectors, rules in _RULE.findall(_AT_RULE.sub("", style.text or "")):
-            if HIDING_STYLE.search(rules):
-                names.update(
-                    name.strip()
-                    for name in selectors.split(",")
-                    if _SIMPLE_SELECTOR.fullmatch(name.strip())
-                )
-    return frozenset(names)
+    """Return the tags, classes and ids that the page's own style sheet hides outright."""
+    styles = (style.text or "" for style in root.iter("style"))
+    return frozenset(name for style in styles for name in hidden_selectors(style))
 
 
 def _pictures_to_words(root: Element) -> int:
@@ -227,7 +208,8 @@ def _tables_to_rows(root: Element) -> None:
     A table around tables lays out the page, unless it names its columns.
     """
     tables = [table for table in root.iter("table") if _is_data(table)]
-    inner = [table for table in tables if any(map(_is_data, table.iterancestors("table")))]
+    known = set(tables)
+    inner = {table for table in tables if not known.isdisjoint(table.iterancestors("table"))}
     for table in reversed(tables):
         caption = table.find("caption")
         lines = [_inline(caption)] if caption is not None else []

@@ -20,7 +20,7 @@ from graft.loaders.tables import MAX_TEXT, Piece, counted, grouped, label, lay_o
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document
 
-__all__ = ["JsonLoader"]
+__all__ = ["BrokenJson", "JsonLoader", "JsonReader"]
 
 LOADER_VERSION = 1
 _MAX_DEPTH = 200
@@ -48,7 +48,7 @@ class _Number(str):
     __slots__ = ()
 
 
-class _Broken(Exception):
+class BrokenJson(Exception):
     """Why a text is no JSON that is read, and where in it."""
 
     def __init__(self, why: str, line: int, column: int) -> None:
@@ -70,7 +70,7 @@ class JsonLoader:
         """
         data = read_bytes(source)
         text, notes = decode(_with_escaped_line_signs(data), source)
-        reader = _Reader()
+        reader = JsonReader()
         title = ""
         if source.suffix.lower() == ".json":
             pieces, title = _whole(reader, text, source)
@@ -109,11 +109,11 @@ def _with_escaped_line_signs(data: bytes) -> bytes:
     return data
 
 
-def _whole(reader: _Reader, text: str, source: Path) -> tuple[list[Piece], str]:
+def _whole(reader: JsonReader, text: str, source: Path) -> tuple[list[Piece], str]:
     """Read a file that is one value; return its pieces and its title."""
     try:
         value = reader.parse(text)
-    except _Broken as error:
+    except BrokenJson as error:
         lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) > 1 and error.why.startswith("Extra data"):
             # One record a line under the name of the other format.
@@ -123,16 +123,18 @@ def _whole(reader: _Reader, text: str, source: Path) -> tuple[list[Piece], str]:
     return _within_limit(_collected(reader.parts(value, ())), source), title
 
 
-def _records(reader: _Reader, text: str, source: Path, whole: _Broken | None = None) -> list[Piece]:
+def _records(
+    reader: JsonReader, text: str, source: Path, whole: BrokenJson | None = None
+) -> list[Piece]:
     """Read a file of one value a line, each a section; `whole` allows no broken line."""
     found: list[Piece] = []
-    broken: list[tuple[int, _Broken]] = []
+    broken: list[tuple[int, BrokenJson]] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             value = reader.parse(line)
-        except _Broken as error:
+        except BrokenJson as error:
             if whole is not None:
                 _refuse(whole, source)
             broken.append((number, error))
@@ -140,12 +142,12 @@ def _records(reader: _Reader, text: str, source: Path, whole: _Broken | None = N
         found += reader.record(value)
     if broken and not found:
         number, first = broken[0]
-        _refuse(_Broken(first.why, number, first.column), source)
+        _refuse(BrokenJson(first.why, number, first.column), source)
     reader.broken_lines = [number for number, _ in broken]
     return _within_limit(iter(found), source)
 
 
-def _refuse(error: _Broken, source: Path) -> NoReturn:
+def _refuse(error: BrokenJson, source: Path) -> NoReturn:
     raise UnreadableDocument(
         "the file is not readable JSON",
         where=f"{source}, line {error.line}, column {error.column}",
@@ -178,7 +180,7 @@ def _within_limit(pieces: Iterator[Piece], source: Path) -> list[Piece]:
     return found
 
 
-class _Reader:
+class JsonReader:
     """Parses JSON and turns values into lines; counts what it leaves out."""
 
     def __init__(self) -> None:
@@ -196,14 +198,14 @@ class _Reader:
         """Return the value of a text.
 
         Raises:
-            _Broken: it is no JSON, or nested too deep.
+            BrokenJson: it is no JSON, or nested too deep.
         """
         if text.count("[") + text.count("{") > _MAX_DEPTH:
             _check_depth(text)
         try:
             value: object = self._decoder.decode(text)
         except json.JSONDecodeError as error:
-            raise _Broken(error.msg, error.lineno, error.colno) from error
+            raise BrokenJson(error.msg, error.lineno, error.colno) from error
         return value
 
     def notes(self) -> tuple[str, ...]:
@@ -328,7 +330,7 @@ def _check_depth(text: str) -> None:
                 before = text.rfind("\n", 0, found.start())
                 line = text.count("\n", 0, found.start()) + 1
                 why = f"it is nested deeper than {_MAX_DEPTH} levels"
-                raise _Broken(why, line, found.start() - before)
+                raise BrokenJson(why, line, found.start() - before)
         elif sign in ("]", "}"):
             depth -= 1
 

@@ -17,26 +17,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 from graft.errors import UnreadableDocument
-from graft.loaders.html import HIDING_STYLE
+from graft.loaders.hiding import HIDING_STYLE
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document, Section
 
 __all__ = ["MarkdownLoader"]
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 _FRONT_LINES = 400
-_YAML_KEY = re.compile(r"^[A-Za-z_][\w .-]*\s*:(?:\s|$)")
-_YAML_TITLE = re.compile(r"^title\s*:\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+_YAML_KEY = re.compile(r"^[A-Za-z_][\w .-]*+\s*+:(?:\s|$)")
+_YAML_TITLE = re.compile(r"title[ \t]*+:(.*)", re.IGNORECASE)
 _FENCE = re.compile(r"^\s*(?:>\s*)*(`{3,}|~{3,})(.*)$")
-_ATX = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
+_ATX = re.compile(r"^ {0,3}(#{1,6})(?:[ \t]++(.*))?$")
 _SETEXT = re.compile(r"^ {0,3}(=+|-+)[ \t]*$")
 _NO_PARAGRAPH = re.compile(r"^ {0,3}(?:[>|<]|[-*+][ \t]|\d{1,9}[.)][ \t])|^(?: {4}|\t)|\|")
-_CODE = r"(?P<code>(?P<ticks>`+)(?!`).{1,2000}?(?<!`)(?P=ticks)(?!`))"
+_CODE = r"(?P<code>(?<!`)(?P<ticks>`++).{1,2000}?(?<!`)(?P=ticks)(?!`))"
 _STYLE = rf"style\s*=\s*[\"']?[^\"'<>]*(?:{HIDING_STYLE.pattern})"
-_HIDDEN = r"(?P<hidden><!--|<(?P<tag>script|style|template)\b[^<>]*>)"
+_HIDDEN = (
+    r"(?P<hidden>(?P<mark><!--|<\?|<!\[CDATA\[|<!(?=[a-z]))"
+    r"|<(?P<tag>script|style|template|noscript|title|dialog)\b[^<>]*>)"
+)
 _HIDDEN_END = {
-    "": re.compile("-->"),
-    **{tag: re.compile(rf"</{tag}\s*>", re.IGNORECASE) for tag in ("script", "style", "template")},
+    "<!--": re.compile("-->"),
+    "<?": re.compile(r"\?>"),
+    "<![cdata[": re.compile(r"\]\]>"),
+    "<!": re.compile(">"),
+    **{
+        tag: re.compile(rf"</{tag}\s*>", re.IGNORECASE)
+        for tag in ("script", "style", "template", "noscript", "title", "dialog")
+    },
 }
 _CONCEALING = re.compile(
     rf"{_CODE}|<(?P<box>[a-z]\w*)(?=[^<>]*\s(?:hidden(?=[\s=/>])|{_STYLE}))[^<>]*>",
@@ -45,16 +54,19 @@ _CONCEALING = re.compile(
 _WITHOUT_END = ("area", "br", "hr", "img", "input", "link", "meta", "source")
 # A quote behind a blank begins a title, which a page shows to nobody who does not point at it.
 _TARGET = (
-    r"\((?P<target>(?:[^()\n\"']|\([^()\n]*\)|(?<!\s)[\"'])*)"
-    r"(?P<title>\s*(?:\"[^\"]{0,2000}\"|'[^']{0,2000}'))?\s*\)"
+    r"\((?P<target>(?:[^()\n\"']|\([^()\n]*\)|(?<!\s)[\"'])*+)"
+    r"(?P<title>\s*(?:\"(?:[^\"\\]|\\.){0,2000}\"|'(?:[^'\\]|\\.){0,2000}'))?\s*\)"
 )
 _TITLE_IN_BRACKETS = re.compile(r"(?<=\S)\s+\([^()]*\)\s*$")
 _UNSEEN = re.compile(
-    rf"{_HIDDEN}|{_CODE}|!\[(?P<alt>[^\]\n]*)\]{_TARGET}", re.DOTALL | re.IGNORECASE
+    rf"{_HIDDEN}|{_CODE}|!\[(?P<alt>[^\]\n]{{0,1000}})\]{_TARGET}", re.DOTALL | re.IGNORECASE
 )
-_LINK = re.compile(rf"{_CODE}|\[(?P<shown>[^\[\]]*)\]{_TARGET}", re.DOTALL)
+_LINK = re.compile(
+    rf"{_CODE}|\[(?P<shown>(?:[^\[\]]|\[[^\[\]]{{0,1000}}\])*+)\]{_TARGET}", re.DOTALL
+)
 _DEFINITION = re.compile(
-    r"^(?P<name> {0,3}\[(?!\^)[^\[\]\n]{1,999}\]:)[ \t]*(?P<target><[^<>\n]*>|[^\s<]\S*)"
+    r"^(?P<name>[ \t>]*+(?:[-*+] +)?\[(?!\^)[^\[\]\n]{1,999}\]:)[ \t]*\n?[ \t]*"
+    r"(?P<target><[^<>\n]*>|[^\s<]\S*)"
     r"(?P<title>[ \t]*\n?[ \t]+(?:\"[^\"]{0,2000}\"|'[^']{0,2000}'|\([^()]{0,2000}\)))?[ \t]*$",
     re.MULTILINE,
 )
@@ -62,6 +74,8 @@ _RAW_TAG = re.compile(
     rf"{_CODE}|<(?P<name>a|abbr|area|article|aside|b|blockquote|br|center|cite|code|dd|del|details"
     r"|div|dl|dt|em|figcaption|figure|font|footer|h[1-6]|header|hr|i|iframe|img|input|ins|kbd|li"
     r"|link|main|mark|meta|nav|object|ol|p|picture|pre|q|s|section|small|source|span|strong|sub"
+    r"|audio|base|body|button|canvas|caption|col|data|embed|form|head|html|label|map|math|meter"
+    r"|optgroup|option|output|progress|select|textarea|time|track|var|wbr|[a-z]+-[a-z-]+"
     r"|summary|sup|svg|table|tbody|td|tfoot|th|thead|tr|u|ul|video)"
     r"(?P<more>\s(?:[^<>\"']|\"[^\"]*\"|'[^']*')*)>",
     re.DOTALL | re.IGNORECASE,
@@ -69,8 +83,11 @@ _RAW_TAG = re.compile(
 _ATTRIBUTE = re.compile(
     r"(?P<key>[^\s\"'<>/=]+)(?:\s*=\s*(?:\"(?P<one>[^\"]*)\"|'(?P<two>[^']*)'|(?P<bare>[^\s>]+)))?"
 )
-_SPEAKING = re.compile(r"^(?:title|alt|content|value|placeholder|summary|aria-.*|data-.*|on\w+)$")
+_SPEAKING = re.compile(
+    r"^(?:title|alt|content|value|placeholder|summary|label|aria-.*|data-.*|on\w+)$"
+)
 _RUNNABLE = re.compile(r"^<?(?:javascript|vbscript|data):", re.IGNORECASE)
+_RUN_ADDRESS = re.compile(rf"{_CODE}|<(?:javascript|vbscript|data):[^<>\s]*>", re.IGNORECASE)
 _OUTSIDE = re.compile(r"^<?(?:https?|ftps?|mailto|tel):", re.IGNORECASE)
 _MARKUP = re.compile(r"(\*{1,3}|_{2,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1")
 _ANCHOR = re.compile(r"\s*\{[#:][^{}]*\}\s*$")
@@ -140,16 +157,16 @@ def _front_title(block: str, mark: str) -> str:
     if mark == "+++":
         try:
             title = tomllib.loads(block).get("title", "")
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # wrong, a number of too many digits, too deep
             return ""
         return title.strip() if isinstance(title, str) else ""
-    found = _YAML_TITLE.search(block)
-    if not found or found[1][0] in "|>&*!{[":
+    found = next(filter(None, map(_YAML_TITLE.match, block.split("\n"))), None)
+    value = " ".join(found[1].split()) if found else ""
+    if not value or value[0] in "|>&*!{[":
         return ""
-    value = found[1]
     if value[0] in "\"'" and value[-1] == value[0] and len(value) > 1:
         return value[1:-1].replace(value[0] * 2, value[0]).strip()
-    return re.sub(r"\s+#.*$", "", value)
+    return re.split(r"(?<=\s)#", value, maxsplit=1)[0].strip()
 
 
 def _visible(text: str) -> tuple[str, int]:
@@ -169,6 +186,9 @@ def _visible(text: str) -> tuple[str, int]:
         is_run = _RUNNABLE.match(found["target"])
         return found["name"] if is_run else f"{found['name']} {found['target']}"
 
+    def address(found: re.Match[str]) -> str:
+        return found["code"] or ""
+
     def tag(found: re.Match[str]) -> str:
         return found["code"] or _bare_tag(found["name"], found["more"], counts)
 
@@ -179,6 +199,7 @@ def _visible(text: str) -> tuple[str, int]:
             for pattern, change in (
                 (_LINK, link),
                 (_DEFINITION, definition),
+                (_RUN_ADDRESS, address),
                 (_RAW_TAG, tag),
             ):
                 piece = pattern.sub(change, piece)
@@ -211,7 +232,7 @@ def _without_unseen(text: str, counts: Counter[str]) -> str:
         end = found.end()
         shown = found["code"] or found["alt"] or ""
         if found["hidden"]:
-            kind = (found["tag"] or "").lower()
+            kind = (found["tag"] or found["mark"]).lower()
             # Looked for once: where one has no end, none behind it has.
             close = None if kind in endless else _HIDDEN_END[kind].search(text, end)
             if close:
@@ -288,11 +309,11 @@ def _headings(text: str) -> Iterator[_Heading]:
 def _headings_of(piece: str, position: int) -> Iterator[_Heading]:
     lines = piece.split("\n")
     for number, line in enumerate(lines):
-        atx = _ATX.match(line)
+        atx = _ATX.match(line.rstrip(" \t"))
         after = lines[number + 1] if number + 1 < len(lines) else ""
         before = lines[number - 1] if number else ""
         if atx:
-            yield _Heading(position, len(atx[1]), _plain(atx[2] or ""))
+            yield _Heading(position, len(atx[1]), _plain(_unclosed(atx[2] or "")))
         elif (
             line.strip()
             and _SETEXT.match(after)
@@ -304,13 +325,21 @@ def _headings_of(piece: str, position: int) -> Iterator[_Heading]:
         position += len(line) + 1
 
 
+def _unclosed(heading: str) -> str:
+    """Return a heading without the number signs that may close it."""
+    bare = heading.rstrip("#")
+    return bare if not bare or bare[-1] in " \t" else heading
+
+
 def _plain(heading: str) -> str:
     """Return a heading without inline markup and anchors.
 
     >>> _plain("The **Tarn** [pump](https://x.y) {#tarn}")
     'The Tarn pump'
     """
-    text = _LINK.sub(lambda found: found["code"] or found["shown"], _ANCHOR.sub("", heading))
+    text = _LINK.sub(
+        lambda found: found["code"] or found["shown"], _ANCHOR.sub("", " ".join(heading.split()))
+    )
     for _ in range(2):
         text = _MARKUP.sub(r"\2", text)
     return " ".join(re.sub(r"</?[a-zA-Z][^<>]*>", "", text).split())

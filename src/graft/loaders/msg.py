@@ -76,10 +76,12 @@ class MsgLoader:
                 subject = one_line(top.text(_SUBJECT))
                 text, sections = join(_pieces(letter, top, 0)) if top.is_message() else Piece("")
         except _BROKEN as error:
+            is_deep = isinstance(error, RecursionError)
+            found = "its parts are nested too deep" if is_deep else error or type(error).__name__
             raise UnreadableDocument(
                 "the file is no readable Outlook message",
                 where=str(source),
-                why=f"{error or type(error).__name__}; it is damaged or of another format",
+                why=f"{found}; it is damaged or of another format",
                 next_step="save the message anew from the mail program and add it again",
             ) from error
         if not text:

@@ -7,21 +7,22 @@ without end. Nothing is run.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from graft.errors import UnreadableDocument
+from graft.loaders.json import BrokenJson, JsonReader
 from graft.loaders.pieces import left_out, markdown_page
 from graft.loaders.text import decode, read_bytes, title_from_name
 from graft.types import Document
 
 __all__ = ["NotebookLoader"]
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 _FENCE = "```"
+_LEVELS = ("1", "2", "3", "4", "5", "6")
 
 
 class NotebookLoader:
@@ -36,7 +37,8 @@ class NotebookLoader:
             UnreadableDocument: the file is no notebook, or none of its cells has text.
         """
         data = read_bytes(source)
-        book = _book(decode(data, source).text, source)
+        reader = JsonReader()
+        book = _book(reader, decode(data, source).text, source)
         counted: Counter[str] = Counter()
         language = _language(book)
         cells = [text for cell in _cells(book) if (text := _cell(cell, language, counted))]
@@ -60,26 +62,27 @@ class NotebookLoader:
             content_hash=hashlib.sha256(data).hexdigest(),
             loader="notebook",
             sections=page.piece.sections,
-            notes=(*notes, *left_out(counted + page.dropped)),
+            notes=(*notes, *left_out(counted + page.dropped), *reader.notes()),
         )
 
 
-def _book(text: str, source: Path) -> dict[str, Any]:
+def _book(reader: JsonReader, text: str, source: Path) -> dict[str, Any]:
     try:
-        book = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _no_notebook(source, str(error)) from error
+        book = reader.parse(text)
+    except BrokenJson as error:
+        where = f"{source}, line {error.line}, column {error.column}"
+        raise _no_notebook(where, error.why) from error
     if not isinstance(book, dict) or not isinstance(
         book.get("cells", book.get("worksheets")), list
     ):
-        raise _no_notebook(source, "it has no cells")
+        raise _no_notebook(str(source), "it has no cells")
     return book
 
 
-def _no_notebook(source: Path, why: str) -> UnreadableDocument:
+def _no_notebook(where: str, why: str) -> UnreadableDocument:
     return UnreadableDocument(
         "the file is no readable notebook",
-        where=str(source),
+        where=where,
         why=why,
         next_step="open it in its program, save it anew and add it again",
     )
@@ -116,6 +119,7 @@ def _cell(cell: dict[str, Any], language: str, counted: Counter[str]) -> str:
         fence = _FENCE + "`" * (_FENCE in text and 3)
         return f"{fence}{language}\n{text}\n{fence}"
     if kind == "heading":
-        level = cell.get("level")
-        return f"{'#' * (level if isinstance(level, int) and 0 < level < 7 else 1)} {text}"
+        level = cell.get("level")  # a number is given as it is written
+        depth = int(level) if level in _LEVELS else 1
+        return f"{'#' * depth} {text}"
     return text

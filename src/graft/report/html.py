@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from graft.report.answers import Limits, Reading, find_support, read_answers
 from graft.report.figures import arm_figures
 from graft.report.table import ArmRow, arm_rows, interaction_sentence, ordered_contrasts, warnings
 from graft.runs import Comparand
+from graft.showing import as_json, on_one_line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -89,6 +89,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["name"] = on_one_line
     return environment
 
 
@@ -243,7 +244,7 @@ def _hash(text: str) -> str:
 
 def _embedded(comparison: Mapping[str, Any]) -> str:
     """Return the comparison as JSON in which no tag can open or close."""
-    return json.dumps(comparison, ensure_ascii=False).replace("<", "\\u003c")
+    return as_json(comparison, allow_nan=True).replace("<", "\\u003c")
 
 
 def _inline(*drawings: str) -> Markup:
