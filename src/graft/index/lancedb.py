@@ -32,7 +32,7 @@ from graft.index.lance_rows import (
     rows_of,
     schema_of,
 )
-from graft.index.lance_store import connected
+from graft.index.lance_store import bring_up_to_date, connected
 from graft.index.states import (
     NOTHING,
     check_files,
@@ -57,7 +57,7 @@ TABLE = "passages"
 EXACT_LIMIT = 50_000
 # A reader goes over to a newer state with its next search, so it needs an older one for seconds.
 _KEPT_VERSIONS = datetime.timedelta(minutes=5)
-_ALL_VERSIONS = datetime.timedelta(days=36_500)
+_NOTHING_KEPT = datetime.timedelta(0)
 _MOST_VERSIONS = 24
 _IDS_AT_ONCE = 500
 # Asked for more than these, the whole table is held until the state is published.
@@ -96,6 +96,7 @@ class LanceIndex:
         self._pinned: Any = None
         self._lookup: Lookup | None = None
         self._ids = KnownIds()
+        self._kept = _KEPT_VERSIONS
         self._one_at_a_time = threading.Lock()
         self._table = self._open(identity)
 
@@ -224,14 +225,19 @@ class LanceIndex:
         with system_errors(self._folder):
             self._index_all()
             name = self._name
+            self._kept = _NOTHING_KEPT if before.token == NOTHING else _KEPT_VERSIONS
             known = before.files if before.token.rpartition(":")[0] == name else {}
             return Published(f"{name}:{self._table.version}", sums_of(self._place, known))
 
     def tidy(self) -> None:
-        """Clear away versions of the table that are minutes old, where there are many."""
+        """Clear away versions of the table that are minutes old, where there are many.
+
+        On the way to the first state that was ever served no reader can hold one: all go.
+        """
+        age, self._kept = self._kept, _KEPT_VERSIONS
         if len(self._table.list_versions()) > _MOST_VERSIONS:
             with system_errors(self._folder):
-                self._table.optimize(cleanup_older_than=_KEPT_VERSIONS)
+                self._table.optimize(cleanup_older_than=age)
 
     @property
     def _place(self) -> Path:
@@ -293,15 +299,7 @@ class LanceIndex:
         self._exact = self._exact_of(self._table) if self.count() <= self._limit else None
 
     def _index_all(self) -> None:
-        """Bring the full text index and the vector index up to the table; no version goes."""
-        indices = {item.name for item in self._table.list_indices()}
-        if self.count() > self._limit and "vector_idx" not in indices:
-            from lancedb.index import HnswSq
-
-            self._table.create_index("vector", config=HnswSq(distance_type="dot"))
-        stats = self._table.index_stats("shown_idx")
-        if stats and stats.num_unindexed_rows:
-            self._table.optimize(cleanup_older_than=_ALL_VERSIONS)
+        bring_up_to_date(self._table, self.count() > self._limit)
 
     def _exact_of(self, table: Any) -> ExactTable:  # noqa: ANN401
         found = table.to_arrow()
