@@ -166,7 +166,7 @@ def test_add_counts_and_names_what_it_skipped(graft, workspace):
     (workspace.root / "docs" / "new.txt").write_text("The canteen opens at noon.")
     result = graft("add", "docs")
     assert result.stdout == "1 added, 1 unchanged, 1 skipped; 2 passages\n"
-    assert "skipped logo[31m.png: no loader for .png" in result.stderr
+    assert "skipped logo\\x1b[31m.png: no loader for .png" in result.stderr
     assert "next: graft questions import questions.jsonl" in result.stderr
 
 
