@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EpubLoader"]
 
-LOADER_VERSION = 2
+LOADER_VERSION = 3
 _CONTAINER, _ENCRYPTION = "META-INF/container.xml", "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html", "text/x-oeb1-document", "application/xml")
 # Fonts are scrambled in books that everybody may read.

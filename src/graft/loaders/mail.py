@@ -34,7 +34,7 @@ from graft.types import Document
 
 __all__ = ["Letter", "MailLoader", "head_lines", "safe_name"]
 
-LOADER_VERSION = 2
+LOADER_VERSION = 3
 MAX_NESTED = 10
 _HEAD = ("From", "To", "Cc", "Date")
 _KNOWN_HEADS = ("from", "to", "subject", "date", "received", "message-id", "mime-version")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MsgLoader"]
 
-LOADER_VERSION = 2
+LOADER_VERSION = 3
 _STREAM = "__substg1.0_"
 _FIXED = "__properties_version1.0"
 _ATTACHMENT = "__attach_version1.0_"

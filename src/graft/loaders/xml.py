@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["XmlLoader"]
 
-LOADER_VERSION = 2
+LOADER_VERSION = 3
 _TITLES = ("title", "head", "heading")
 # Names that say no more than that this is text.
 _UNLABELLED = frozenset(("p", "para", "simpara", "li", "line", "l", "s", "seg", "text"))
