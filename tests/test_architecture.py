@@ -38,7 +38,8 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "watching", "asking", "changing", "assembly", "training", "comparing",
+        "adding", "watching", "asking", "adapters", "fitting", "changing",
+        "assembly", "training", "comparing",
         "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
         "serve_once", "judging", "workspace",

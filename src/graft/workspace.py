@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import TrainReport
 from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
@@ -46,7 +47,6 @@ from graft.references import reference_names
 from graft.results import CompareResult, RescoreResult, Results
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.spaces import space_data
-from graft.training import TrainReport
 from graft.types import Hit, Question, Where
 
 __all__ = ["AskResult", "Workspace"]

@@ -231,15 +231,15 @@ def test_a_run_told_to_stop_goes_on_to_the_same_end(
 ):
     plan = train_plan(batch_tokens=128, evaluations=2)
 
-    def train(folder, stop_after=0):
+    def train(folder, share=0.0):
         folder.mkdir(exist_ok=True)
         return train_adapter(
-            checkpoint, chat, [fact_rows] * 4, fact_rows, plan, folder, stop_after=stop_after
+            checkpoint, chat, [fact_rows] * 4, fact_rows, plan, folder, stop_share=share
         )
 
     expected = train(tmp_path / "whole")
-    early = train(tmp_path / "parts", 2)
-    again = train(tmp_path / "parts", 2)
+    early = train(tmp_path / "parts", 0.5)
+    again = train(tmp_path / "parts", 0.5)
     assert early.stopped is not None
     assert early.stopped == again.stopped
     assert early.steps == again.steps == 2

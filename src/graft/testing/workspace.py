@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from graft.adapters import TrainReport
 from graft.arms import Arm, DeclineArm, GeneratorArm
 from graft.config import Config, Effort, default_toml, parse_config
 from graft.corpus import AddReport, Skipped
@@ -35,7 +36,6 @@ from graft.results import CompareResult, RescoreResult
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.retrieve import Found
 from graft.spaces import space_data
-from graft.training import TrainReport
 from graft.types import GenerateOptions, Hit, Passage, Where, fingerprint
 from graft.workspace import AskResult
 

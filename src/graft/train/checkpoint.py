@@ -83,7 +83,8 @@ class Checkpoints:
         data = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(data).hexdigest() != digest:
             raise ValueError("the tensors are not what was written")
-        return load(data)
+        tensors: dict[str, torch.Tensor] = load(data)
+        return tensors
 
     def due(self) -> bool:
         """Tell whether so much time has passed that a state is worth its writing."""

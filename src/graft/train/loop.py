@@ -24,6 +24,7 @@ from graft.train.audit import Audit, audit_rows
 from graft.train.batches import Step, looks_at, planned_steps
 from graft.train.checkpoint import Checkpoints, Saved, save_adapter, weights_digest
 from graft.train.forward import Forward
+from graft.train.looking import logits_moved, score_rows
 from graft.train.memory import out_of_memory_named
 from graft.train.packing import Tree, collate, encode_rows, group_trees, grow_trees
 from graft.train.plan import Curve, CurvePoint, TrainPlan
@@ -69,16 +70,16 @@ def train_adapter(  # noqa: PLR0913 - the run's whole input
     max_row_tokens: int = 512,
     on_progress: Progress | None = None,
     resume: Path | None = None,
-    stop_after: int = 0,
+    stop_share: float = 0.0,
 ) -> Trained:
     """Train on the rows of each epoch, choose by `dev_rows`, write a PEFT folder.
 
     `checkpoint` is the folder of the float32 base weights; `folder` receives
     `adapter_config.json` and `adapter_model.safetensors`; with `start_from` training goes on
     from an adapter, else from zero. In `resume` lie the states to go on from after a stop
-    (default: a folder inside `folder`, removed at the end). With `stop_after` the run
-    looks at `dev` after that step, keeps its state there and ends; the same call without it
-    goes on to the end.
+    (default: a folder inside `folder`, removed at the end; a given one stays). With `stop_share`
+    the run looks at `dev` after that share of its steps, keeps its state there and ends; the
+    same call without it goes on to the end.
 
     Raises:
         TrainingFailed: nothing to learn, the loss is not a number, or memory runs out.
@@ -86,12 +87,7 @@ def train_adapter(  # noqa: PLR0913 - the run's whole input
         OSError: the disk is full or not writable; the states so far stand.
     """
     _need_packages()
-    if not any(epochs):
-        raise TrainingFailed(
-            "there is nothing to train on",
-            why="no training rows",
-            next_step="graft questions check",
-        )
+    _need_rows(epochs)
     import accelerate
     import torch
 
@@ -116,7 +112,9 @@ def train_adapter(  # noqa: PLR0913 - the run's whole input
         run = _Run(model, optimiser, accelerator, plan, dev, batches, states, on_progress)
         if saved is not None:
             run.go_on_from(saved)
-        return run.train(steps, folder, stop_after)._replace(audit=audit)
+        stop_after = max(1, round(len(steps) * stop_share)) if stop_share else 0
+        ended = run.train(steps, folder, stop_after, keep=resume is not None)
+        return ended._replace(audit=audit)
 
 
 def _need_packages() -> None:
@@ -130,6 +128,15 @@ def _need_packages() -> None:
             why=str(error),
             next_step="pip install -e '.[local]'   # in the folder of Graft's source",
         ) from error
+
+
+def _need_rows(epochs: Sequence[Sequence[TrainingRow]]) -> None:
+    if not any(epochs):
+        raise TrainingFailed(
+            "there is nothing to train on",
+            why="no training rows",
+            next_step="graft questions check",
+        )
 
 
 def _inputs(
@@ -184,12 +191,15 @@ class _Run:
         self.kept_step = self.worse = self.step = self.resumed_at = 0
         self.tokens = self.learned_tokens = 0
         self.losses: list[float] = []
+        self.stops: dict[int, tuple[float, float]] = {}  # looks of a pilot, by step
         self.before = 0.0  # seconds of the run before it was stopped
 
-    def train(self, steps: Sequence[Step], folder: Path, stop_after: int = 0) -> Trained:
-        """Run to the token cap or the last epoch, with early stop."""
-        looks = looks_at(len(steps), self.plan.evaluations if self.dev else 0)
+    def train(self, steps: Sequence[Step], folder: Path, stop_after: int, *, keep: bool) -> Trained:
+        """Run to the token cap or the last epoch, with early stop; `keep` leaves the states."""
         self.started = time.monotonic()
+        if stop_after in self.stops:
+            return self._result(0.0)._replace(stopped=self.stops[stop_after])
+        looks = looks_at(len(steps), self.plan.evaluations if self.dev else 0)
         self.model.train()
         ended = bool(self.worse >= self.plan.patience)
         for number, step in enumerate(steps[self.step :], self.step + 1):
@@ -202,12 +212,19 @@ class _Run:
             elif self.states.due():
                 self._save()
         if 0 < stop_after <= self.step < len(steps) and not ended:
+            self.stops[stop_after] = score_rows(self.model, self.forward, self.dev)
             self._save()
-            return self._result(0.0)._replace(stopped=self._score_dev())
+            return self._result(0.0)._replace(stopped=self.stops[stop_after])
         if not self.kept_step:
             self._keep(self.step)
-        changed = self._change(steps[0][0])
-        _move(self.states.kept(self.kept_step), folder)
+        model = self.accelerator.unwrap_model(self.model)
+        changed = logits_moved(model, self.forward, steps[0][0])
+        if keep:
+            self._save()
+        for path in sorted(self.states.kept(self.kept_step).iterdir()):
+            shutil.copy2(path, folder / path.name)
+        if not keep:
+            shutil.rmtree(self.states.folder, ignore_errors=True)
         return self._result(changed)
 
     def _learn(self, number: int, step: Step, steps: int) -> None:
@@ -245,7 +262,7 @@ class _Run:
 
     def _look(self) -> bool:
         """Score `dev`, keep the adapter unless an earlier one was better; true means stop."""
-        dev_loss, answers = self._score_dev()
+        dev_loss, answers = score_rows(self.model, self.forward, self.dev)
         recent = self.losses[-max(1, len(self.losses) // 4) :]
         mean = sum(recent) / len(recent)
         self.curve.append(
@@ -272,39 +289,6 @@ class _Run:
         rows = sum(len(tree.rows) for group in self.dev for tree in group)
         error = math.sqrt(best * (1 - best) / max(1, rows))
         return answers >= best - error
-
-    def _score_dev(self) -> tuple[float, float]:
-        """Return mean loss of a learned token and share of rows that greedy decoding gets."""
-        import torch
-
-        self.model.eval()
-        loss, tokens, right, rows = 0.0, 0, 0, 0
-        with torch.inference_mode():
-            for group in self.dev:
-                batch = collate(group)
-                logits = self.forward.logits(group, batch).cpu()
-                loss += float(
-                    torch.nn.functional.cross_entropy(logits, batch.learned_ids, reduction="sum")
-                )
-                tokens += len(batch.learned_ids)
-                wrong = batch.row_numbers[logits.argmax(1) != batch.learned_ids]
-                right += len(batch.rows) - len(set(wrong.tolist()))
-                rows += len(batch.rows)
-        self.model.train()
-        return loss / max(1, tokens), right / max(1, rows)
-
-    def _change(self, trees: Sequence[Tree]) -> float:
-        """Return how far the trained adapter moves the logits of a few learned tokens."""
-        import torch
-
-        group = [min(trees, key=lambda tree: tree.tokens)]
-        batch = collate(group)
-        self.model.eval()
-        with torch.inference_mode():
-            tuned = self.forward.logits(group, batch)
-            with self.accelerator.unwrap_model(self.model).disable_adapter():
-                plain = self.forward.logits(group, batch)
-        return float((tuned - plain).abs().mean())
 
     def _keep(self, step: int) -> None:
         self.kept_step = step
@@ -336,6 +320,7 @@ class _Run:
             "learned_tokens": self.learned_tokens,
             "seconds": self._seconds(),
             "losses": self.losses,
+            "stops": list(self.stops.items()),
             "best": [self.best[0], repr(self.best[1])],
             "curve": [dataclasses.asdict(point) for point in self.curve],
         }
@@ -363,6 +348,7 @@ class _Run:
         self.kept_step, self.worse = values["kept_step"], values["worse"]
         self.tokens, self.learned_tokens = values["tokens"], values["learned_tokens"]
         self.before, self.losses = values["seconds"], list(values["losses"])
+        self.stops = {step: (look[0], look[1]) for step, look in values["stops"]}
         self.best = (values["best"][0], float(values["best"][1]))
         self.curve = [CurvePoint(**point) for point in values["curve"]]
 
@@ -386,10 +372,3 @@ class _Run:
             if self.curve:
                 note += f", dev {self.curve[-1].dev_answers:.0%}"
             self.on_progress("train", step, steps, note)
-
-
-def _move(kept: Path, folder: Path) -> None:
-    """Put the kept adapter where it belongs; a copy first, so that a stop here loses nothing."""
-    for path in sorted(kept.iterdir()):
-        shutil.copy2(path, folder / path.name)
-    shutil.rmtree(kept.parent, ignore_errors=True)
