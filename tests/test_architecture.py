@@ -39,6 +39,7 @@ LAYERS = {
     ],
     5: [
         "adding", "watching", "asking", "adapters", "fitting", "changing",
+        "staleness", "checking", "train_forecast", "tuning",
         "assembly", "training", "comparing",
         "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
