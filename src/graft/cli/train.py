@@ -62,11 +62,10 @@ def train(
     money = (questions_per_month, error_cost, train_cost)
     _need_fitting(check, dry_run, force, changes, money)
     tuning = session.open().tuning
-    chosen = tuple(names or ())
     with session.progress() as progress:
         if check:
             checked = tuning.check(
-                chosen,
+                names or (),
                 changes=changes,
                 questions_a_month=questions_per_month,
                 error_cost=error_cost,
@@ -74,9 +73,9 @@ def train(
                 on_progress=progress,
             )
         elif dry_run:
-            forecasts = tuning.forecast(chosen, effort=effort, on_progress=progress)
+            forecasts = tuning.forecast(names or (), effort=effort, on_progress=progress)
         else:
-            reports = tuning.train(chosen, effort=effort, force=force, on_progress=progress)
+            reports = tuning.train(names or (), effort=effort, force=force, on_progress=progress)
     if check:
         _show_check(session, checked)
         return
