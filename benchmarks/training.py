@@ -102,9 +102,8 @@ class Kept:
 
 def step(name: str, *arguments: object) -> Any:  # noqa: ANN401 - JSON
     """Run a step of Graft in a process of its own; return its last line."""
-    return last_line(
-        [sys.executable, "-m", "benchmarks.training_steps", name, *map(str, arguments)]
-    )
+    given = [str(item) for item in arguments]
+    return last_line([sys.executable, "-m", "benchmarks.training_steps", name, *given])
 
 
 def environment(work: Path) -> Path:

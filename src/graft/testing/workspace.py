@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from graft.adapters import TrainReport
 from graft.arms import Arm, DeclineArm, GeneratorArm
 from graft.config import Config, Effort, default_toml, parse_config
 from graft.corpus import AddReport, Skipped
@@ -240,6 +241,10 @@ class FakeWorkspace:
     def tuning(self) -> FakeTuning:
         """Return training that is made up."""
         return FakeTuning(self.root, self._state, self._store)
+
+    def train(self, names: Sequence[str] = (), **how: Any) -> list[TrainReport]:  # noqa: ANN401
+        """Pretend to train."""
+        return self.tuning.train(names, **how)
 
     def plan_compare(
         self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None
