@@ -242,9 +242,16 @@ class FakeWorkspace:
         """Return training that is made up."""
         return FakeTuning(self.root, self._state, self._store)
 
-    def train(self, names: Sequence[str] = (), **how: Any) -> list[TrainReport]:  # noqa: ANN401
+    def train(
+        self,
+        names: Sequence[str] = (),
+        *,
+        effort: Effort = "quick",
+        force: bool = False,
+        on_progress: Progress | None = None,
+    ) -> list[TrainReport]:
         """Pretend to train."""
-        return self.tuning.train(names, **how)
+        return self.tuning.train(names, effort=effort, force=force, on_progress=on_progress)
 
     def plan_compare(
         self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None
