@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from graft.leakage import Leakage, leakage_of, leakage_remarks
+from graft.pair_checks import pairs_gate
 from graft.question_dev import dev_parts
 from graft.question_power import detectable
 from graft.question_set import QuestionSet, named
@@ -41,6 +42,8 @@ def check(
     ]
     if not counts["train"]:
         sentences.append("There is no training question: nothing can be fine-tuned on pairs.")
+    elif said := pairs_gate(counts["train"])[1]:
+        sentences.append(said)
     sentences += _dev(questions)
     sentences += _answerability(questions.by_split("test"))
     bare = sum(item.answerable and not item.answers for item in items)

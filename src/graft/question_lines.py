@@ -11,12 +11,14 @@ import io
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from graft.errors import QuestionFileError
+from graft.question_forms import FORM_FIELDS, in_our_form
 from graft.types import fingerprint
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
 FIELDS = frozenset(
     ("id", "question", "answers", "answer", "doc_ids", "answerable", "split", "group", "tags")
     + ("kind", "fact", "key_facts", "grades")
-)
+) | frozenset(FORM_FIELDS)
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -37,7 +39,7 @@ SPLITS = {
     "test": "test",
 }
 KINDS = frozenset({"label", "short", "long"})
-MOST_CHARACTERS = 20_000
+MOST_CHARACTERS = 20_000  # of a test question; a training pair is refused by itself
 # What a spreadsheet takes for the beginning of a formula; signs of double width count too.
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _TRUE = frozenset({"true", "yes", "1"})
@@ -199,7 +201,7 @@ def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
             return
         if not names:
             names = [name.strip().lower() for name in row]
-            if "question" not in names:
+            if not {"question", "prompt", "instruction"} & set(names):
                 reason = f'no column "question"; the columns are {", ".join(names)}'
                 problems.append(Problem(reader.line_num, reason))
                 return
@@ -209,14 +211,20 @@ def _csv(text: str, problems: list[Problem]) -> Iterator[Line]:
             yield Line(reader.line_num, dict(zip(names, map(unguarded, row), strict=False)))
 
 
-def drafts(lines: Sequence[Line], problems: list[Problem]) -> list[Draft]:
-    """Check every line; what is wrong goes to `problems`, all of a line's faults at once."""
-    return [draft for line in lines if (draft := _draft(line, problems)) is not None]
+def drafts(
+    lines: Sequence[Line], problems: list[Problem], counts: Counter[str] | None = None
+) -> list[Draft]:
+    """Check every line; what is wrong goes to `problems`, all of a line's faults at once.
+
+    `counts` is told what lines of another form had that ours has no place for.
+    """
+    told = Counter[str]() if counts is None else counts
+    return [draft for line in lines if (draft := _draft(line, problems, told)) is not None]
 
 
-def _draft(line: Line, problems: list[Problem]) -> Draft | None:
+def _draft(line: Line, problems: list[Problem], counts: Counter[str]) -> Draft | None:
     faults: list[str] = []
-    data = line.data
+    data = in_our_form(line.data, faults, counts)
     question = _string(data, "question", faults)
     if not question and not faults:
         faults.append("no question")
@@ -234,7 +242,8 @@ def _draft(line: Line, problems: list[Problem]) -> Draft | None:
     tags = _strings(data, "tags", faults)
     if kind and kind not in KINDS:
         kind, tags = "", (*tags, kind)
-    if len(question) > MOST_CHARACTERS or any(len(text) > MOST_CHARACTERS for text in answers):
+    tested = SPLITS.get(split) == "test"
+    if tested and max(map(len, (question, *answers))) > MOST_CHARACTERS:
         faults.append(f"longer than {MOST_CHARACTERS:,} characters")
     given = _string(data, "id", faults)
     fact, group = _string(data, "fact", faults), _string(data, "group", faults)

@@ -25,6 +25,7 @@ from graft.leakage import (
     load_leakage,
     store_leakage,
 )
+from graft.pair_checks import PairReport, checked_pairs, pairs_gate
 from graft.question_check import check
 from graft.question_dev import dev_parts, ensure_dev
 from graft.question_export import export_questions, form_of
@@ -56,6 +57,7 @@ __all__ = [
     "load_leakage",
     "load_questions",
     "normalised",
+    "pairs_gate",
     "power_line",
     "read_questions",
     "store_leakage",
@@ -83,6 +85,7 @@ class ImportReport:
     filtered: int = 0
     duplicates: tuple[str, ...] = ()
     removed_from_train: tuple[str, ...] = ()
+    pairs: PairReport = PairReport()
 
 
 def take_questions(
@@ -134,13 +137,14 @@ def read_questions(
     shown = ", ".join(str(item) for item in paths)
     found: list[Draft] = []
     notes: list[str] = []
+    forms: Counter[str] = Counter()
     for item in paths:
         if item.is_dir():
             lines, problems, more = read_beir(item)
             notes += more
         else:
             lines, problems = read_lines(item)
-        read = drafts(lines, problems)
+        read = drafts(lines, problems, forms)
         problems += _clashes(read, found)
         if problems:
             raise file_error(item, sorted(problems))
@@ -148,10 +152,13 @@ def read_questions(
     notes += _unused(found, {*(where or {}), group_from})
     found, ungrouped = _with_groups(found, group_from, shown)
     notes += ungrouped
-    found = _with_splits(found, shown)
+    notes += [
+        f"Left out of chats: {_counted(count, name)}." for name, count in forms.items() if count
+    ]
+    found, pairs = checked_pairs(_with_splits(found, shown))
     kept = _filtered(found, where or {}, shown)
     questions, duplicates = without_duplicates(_as_questions(kept))
-    notes += conflicts(questions)
+    notes += [*pairs.sentences(), *conflicts(questions)]
     questions, twins, more = without_overlap(questions)
     removed = [twin.train_id for twin in twins]
     notes += more
@@ -169,7 +176,12 @@ def read_questions(
         len(found) - len(kept),
         tuple(duplicates),
         tuple(removed),
+        pairs,
     )
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _clashes(read: Sequence[Draft], before: Sequence[Draft]) -> list[Problem]:
