@@ -99,4 +99,5 @@ def luhn(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return "".join(sign for sign in text.casefold() if sign.isalnum())
+    """Return a text without case, spacing and what stands around it; signs within it stay."""
+    return " ".join(text.casefold().split()).strip(" ?!.,:;\"'")

@@ -20,7 +20,7 @@ from graft.models.device import is_fast
 from graft.pilot import Pilot, with_choice
 from graft.prompts import PromptContract
 from graft.protocols import Progress
-from graft.questions import QuestionSet, leakage_blockers, load_leakage
+from graft.questions import QuestionSet, leakage_blockers, load_leakage, pairs_gate
 from graft.references import check_reference, reference_names
 from graft.training import Training
 
@@ -130,6 +130,9 @@ class Preparing:
             flags.append(f"skipped_documents:{skipped}")
         if not scored.by_split("dev"):
             flags.append("no_dev")
+        pairs = len(scored.by_split("train"))
+        if pairs and pairs_gate(pairs)[0]:
+            flags.append(f"few_pairs:{pairs}")
         return Comparing(
             self.assembly,
             self.corpus,

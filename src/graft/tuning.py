@@ -72,6 +72,10 @@ class Tuning:
             for name in names or ADAPTERS
         ]
 
+    def pairs(self) -> int:
+        """Return the number of training pairs."""
+        return len(self.questions().by_split("train"))
+
     def forecast(
         self,
         names: Sequence[str] = (),

@@ -12,6 +12,7 @@ from graft.cli.options import EffortOption
 from graft.cli.session import Session
 from graft.cli.texts import counted, duration
 from graft.errors import UsageError
+from graft.pair_checks import pairs_gate
 
 if TYPE_CHECKING:
     from graft.adapters import TrainReport
@@ -79,7 +80,7 @@ def train(
     if check:
         _show_check(session, checked)
         return
-    session.document({"effort": effort, "adapters": forecasts if dry_run else reports})
+    _show_gate(session, tuning.pairs(), effort, forecasts if dry_run else reports)
     for forecast in forecasts if dry_run else ():
         _show_forecast(session, forecast)
     for report in () if dry_run else reports:
@@ -103,6 +104,15 @@ def _need_fitting(
             why="nothing is checked without it",
             next_step="graft train --check --changes changes.jsonl",
         )
+
+
+def _show_gate(session: Session, pairs: int, effort: str, adapters: Sequence[object]) -> None:
+    """Print the document, and say what so few pairs can teach."""
+    flag, said = pairs_gate(pairs)
+    flags = [flag] if flag else []
+    session.document({"effort": effort, "pairs": pairs, "flags": flags, "adapters": adapters})
+    if said:
+        session.complain(said)
 
 
 def _show_report(session: Session, report: TrainReport) -> None:

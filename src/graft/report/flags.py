@@ -36,6 +36,7 @@ _COUNTED = {
     "clusters": "the questions come from only {} groups, too few for a verdict",
     "few_unanswerable": "only {} questions have no answer, and they weigh half of the headline",
     "retrieval_recall": "retrieval finds only {} of the gold documents",
+    "few_pairs": "{} training pairs are few: an adapter learns the form of answers, hardly facts",
     "retrieval_only": "{} questions without an answer to compare with were left out",
     "skipped_documents": "{} documents were skipped",
 }

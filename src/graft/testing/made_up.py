@@ -55,6 +55,10 @@ class FakeTuning:
             )
         return reports
 
+    def pairs(self) -> int:
+        """Return as many training pairs as can teach facts."""
+        return 3_000
+
     def forecast(
         self,
         names: Sequence[str] = (),
