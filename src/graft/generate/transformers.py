@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from graft.errors import GenerationFailed, MissingPrerequisite
 from graft.models.chat import Chat
 from graft.models.device import best_device, best_dtype
+from graft.models.loading import load_model
 from graft.types import Answer, Delta, GenerateOptions, Message
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class TransformersGenerator:
         """Load the checkpoint onto the best device there is."""
         try:
             import torch
-            from transformers import AutoModelForCausalLM
+            import transformers  # noqa: F401 - loaded by `load_model`
         except ImportError as error:
             raise MissingPrerequisite(
                 "the generator transformers needs the extra `local`",
@@ -50,7 +51,7 @@ class TransformersGenerator:
             ) from error
         self._device = device or best_device()
         dtype = best_dtype(self._device)
-        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        model = load_model(checkpoint, dtype=torch.float32)
         if merged:
             state = {name: torch.from_numpy(values) for name, values in merged.items()}
             unknown = model.load_state_dict(state, strict=False).unexpected_keys

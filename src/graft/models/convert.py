@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from graft.errors import BadInput
 from graft.files import write_atomically
 from graft.models.cache import cache_root, hash_file, made_once
+from graft.models.gguf_files import check_gguf
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +74,7 @@ def _convert(path: Path, draft: Path) -> None:
     from gguf import GGUFReader, dequantize
     from safetensors.numpy import save_file
 
+    check_gguf(path)
     reader = GGUFReader(str(path))
     meta = _Fields(reader)
     if meta.text("general.architecture") != "llama":
@@ -152,7 +154,9 @@ def _write_tokenizer(meta: _Fields, path: Path, draft: Path) -> None:
     if meta.text("tokenizer.ggml.pre") != "smollm":
         from transformers import AutoTokenizer
 
-        AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(draft)
+        AutoTokenizer.from_pretrained(
+            path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True
+        ).save_pretrained(draft)
         return
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 

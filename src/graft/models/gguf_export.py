@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graft.models.convert import permute_rows
+from graft.models.gguf_files import check_gguf
+from graft.models.tensors import Tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,6 @@ def export_gguf(
         merged: weights that replace the checkpoint's, by their name there.
     """
     import gguf
-    from safetensors import safe_open
 
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     writer = gguf.GGUFWriter(str(target), "llama")
@@ -45,13 +46,13 @@ def export_gguf(
         "q_proj.weight": config["num_attention_heads"],
         "k_proj.weight": config["num_key_value_heads"],
     }
-    with safe_open(checkpoint / "model.safetensors", framework="np") as tensors:
-        for name in tensors.keys():  # noqa: SIM118 - safe_open is not a mapping
-            values = merged[name] if name in merged else tensors.get_tensor(name)
-            for suffix, count in heads.items():
-                if name.endswith(suffix):
-                    values = permute_rows(values, count)
-            _add(writer, names.get_name(name, try_suffixes=(".weight",)), values)
+    tensors = Tensors(checkpoint)
+    for name in tensors:
+        values = merged[name] if name in merged else tensors.get(name)
+        for suffix, count in heads.items():
+            if name.endswith(suffix):
+                values = permute_rows(values, count)
+        _add(writer, names.get_name(name, try_suffixes=(".weight",)), values)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -70,6 +71,7 @@ def _fields(source: Path) -> tuple[tuple[str, Any, Any, Any], ...]:
     """Return (key, value, type, type of the items); parsing a vocabulary takes five seconds."""
     import gguf
 
+    check_gguf(source)
     own = {"general.architecture", "general.file_type", "general.quantization_version"}
     found = []
     for key, item in gguf.GGUFReader(str(source)).fields.items():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from graft.errors import MissingPrerequisite, TrainingFailed
 from graft.models.chat import Chat
 from graft.models.device import best_device, best_dtype
+from graft.models.loading import load_adapter, load_model
 from graft.protocols import Progress
 from graft.train.forward import Forward, has_llama_layout
 from graft.train.packing import Batch, Tree, collate, encode_rows, group_trees, grow_trees
@@ -93,16 +94,13 @@ def train_adapter(  # noqa: PLR0913 - the run's whole input
 
 def _load(checkpoint: Path, plan: TrainPlan, start_from: Path | None) -> Any:  # noqa: ANN401
     import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
-    from transformers import AutoModelForCausalLM
+    from peft import LoraConfig, get_peft_model
 
     from graft.train.fold import fold_adapters
 
-    base = AutoModelForCausalLM.from_pretrained(
-        checkpoint, dtype=best_dtype(best_device()), attn_implementation="sdpa"
-    )
+    base = load_model(checkpoint, dtype=best_dtype(best_device()), attn_implementation="sdpa")
     if start_from is not None:
-        model = PeftModel.from_pretrained(base, start_from, is_trainable=True)
+        model = load_adapter(base, start_from, checkpoint, trainable=True)
         fold_adapters(model)
         return model
     torch.manual_seed(plan.seed)
