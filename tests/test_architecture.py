@@ -38,7 +38,7 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "watching", "asking", "changing", "assembly", "training", "comparing",
+        "adding", "receipts", "watching", "asking", "changing", "assembly", "training", "comparing",
         "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
         "serve_once", "judging", "workspace",

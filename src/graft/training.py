@@ -22,11 +22,19 @@ from graft.config import EffortPlan
 from graft.contexts import ContextBuilder, decline_share
 from graft.corpus import Corpus
 from graft.exposure import Seen, seen_in
-from graft.files import raise_no_space, read_stored
-from graft.formats import check_format
+from graft.files import raise_no_space
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
+from graft.receipts import (
+    RECEIPT_SCHEMA,
+    build_of,
+    choose_probes,
+    probe_answers,
+    probe_options,
+    read_receipt,
+    stamps,
+)
 from graft.rows import RowSet, RowSources, build_rows, kept_out_documents
 from graft.train.loop import Trained, train_adapter
 from graft.train.plan import TrainPlan, make_plan
@@ -38,7 +46,6 @@ ROWS_VERSION = 4
 FINETUNED_SHARE = 0.55  # of a cap that is for both adapters together
 # Rows looked at during training: closed-book, with passages (ten times as long).
 DEV_ROWS = {"quick": (40, 10), "normal": (80, 40), "thorough": (200, 100)}
-RECEIPT_SCHEMA = 1
 RECEIPT_NEEDS = "0.1.0"  # the first version of Graft that reads it
 # A field that plans once had; it stays in the key so that adapters trained then are found.
 _SEEDS = {"quick": 1, "normal": 1, "thorough": 3}
@@ -236,8 +243,26 @@ class Training:
             on_progress=tell,
         )
         receipt = self._receipt(name, rows, plan, trained, start_from)
+        receipt |= self._stamped(draft, rows, on_progress)
         receipt["seconds"] = time.monotonic() - started
         (draft / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+
+    def _stamped(self, draft: Path, rows: RowSet, on_progress: Progress | None) -> dict[str, Any]:
+        """Return the hashes of what was trained and its answers to the probes, not merged."""
+        base = self.assembly.base
+        probes = choose_probes(rows.rows, rows.dev)
+        prompts = [row.messages for row in probes]
+        if on_progress is not None:
+            on_progress("ask probes", 0, len(probes))
+        model = self.assembly.unmerged(draft)
+        try:
+            tuned = [item.text for item in model.generate_many(prompts, probe_options())]
+            with model.without_adapter():
+                plain = [item.text for item in model.generate_many(prompts, probe_options())]
+        finally:
+            model.close()
+        found: dict[str, Any] = dict(stamps(draft, base.checkpoint, base.chat.hash, self.contract))
+        return found | {"probe_answers": probe_answers(probes, tuned, plain)}
 
     def _receipt(
         self, name: str, rows: RowSet, plan: TrainPlan, trained: Trained, start_from: Path | None
@@ -280,26 +305,6 @@ def _count(kinds: Any) -> dict[str, int]:  # noqa: ANN401 - an iterable of names
     for kind in kinds:
         counts[kind] += 1
     return dict(counts)
-
-
-def read_receipt(folder: Path) -> dict[str, Any]:
-    """Read an adapter's receipt.
-
-    Raises:
-        BadInput: it cannot be read, or is of a newer schema.
-    """
-    path = folder / "receipt.json"
-    anew = f"remove {folder} and run graft train again"
-    receipt: dict[str, Any] = read_stored(path, "the receipt of an adapter cannot be read", anew)
-    check_format(receipt, RECEIPT_SCHEMA, "the adapter was written", str(path))
-    return receipt
-
-
-def build_of(folder: Path) -> str:
-    """Name one training of an adapter: the same inputs trained again are another build."""
-    receipt = read_receipt(folder)
-    receipt.pop("probes", None)  # asked afterwards
-    return f"{folder.name}-{fingerprint(receipt)}"
 
 
 def _report(folder: Path, name: str, *, reused: bool) -> TrainReport:

@@ -24,7 +24,7 @@ def rendered(source):
         ("{% for i in x %}{{ loop.index }}{% if loop.last %}.{% endif %}{% endfor %}", "123."),
         ("{% for i in x %}{% if i == 2 %}{% break %}{% endif %}{{ i }}{% endfor %}", "1"),
         ("{% for k, v in {'a': 1}.items() %}{{ k }}={{ v }}{% endfor %}", "a=1"),
-        ("{% set n = namespace(v=0)%}{% for i in x%}{% set n.v = n.v + i%}{% endfor %}{{n.v}}", "6"),
+        ("{% set n = namespace(v=0)%}{% for i in x%}{% set n.v = n.v+i%}{% endfor %}{{n.v}}", "6"),
         ("{% macro say(a) %}<{{ a }}>{% endmacro %}{{ say('b') }}{{ say(2) }}", "<b><2>"),
         ("{{ messages[0].content.split('.')[0].replace('Be', 'Stay').strip() }}", "Stay brief"),
         ("{{ messages | tojson }}", '[{"role": "system", "content": "Be brief."}]'),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput
 from graft.files import write_atomically
-from graft.models.cache import cache_root, hash_file, made_once
+from graft.models.cache import SHA256_DIGITS, cache_root, hash_file, made_once
 from graft.models.gguf_files import check_gguf
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["checkpoint_from_gguf", "permute_rows", "unpermute_rows"]
 
-SHA256_DIGITS = 64
 _LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",

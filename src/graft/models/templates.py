@@ -239,19 +239,10 @@ def _environment() -> Any:  # noqa: ANN401 - a class made here, since jinja2 is 
             _weigh(found)
             return found
 
-    @pass_context
-    def written(_: Any, value: Any) -> Any:  # noqa: ANN401
-        _weigh(value)
-        text = "" if value is None else str(value)
-        budget = _budget.get(None)
-        if budget is not None:
-            budget.write(len(text))
-        return text if not hasattr(value, "__html__") else value
-
     environment = Bounded(
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=written,
+        finalize=_writing(pass_context),
         extensions=["jinja2.ext.loopcontrols"],
     )
     filters = {name: plain for name, plain in environment.filters.items() if name in FILTERS}
@@ -265,6 +256,19 @@ def _environment() -> Any:  # noqa: ANN401 - a class made here, since jinja2 is 
     environment.globals = {name: environment.globals[name] for name in GLOBALS}
     environment.globals["raise_exception"] = _refuse
     return environment
+
+
+def _writing(pass_context: Callable[..., Any]) -> Any:  # noqa: ANN401
+    @pass_context
+    def write(_: Any, value: Any) -> Any:  # noqa: ANN401
+        _weigh(value)
+        text = "" if value is None else str(value)
+        budget = _budget.get(None)
+        if budget is not None:
+            budget.write(len(text))
+        return value if hasattr(value, "__html__") else text
+
+    return write
 
 
 # Filters of ours are given the context, so that none is worked out while compiling.
