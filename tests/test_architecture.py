@@ -38,7 +38,9 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "receipts", "watching", "asking", "changing", "assembly", "training", "comparing",
+        "adding", "watching", "asking", "adapters", "receipts", "fitting", "changing",
+        "staleness", "checking", "train_forecast", "tuning",
+        "assembly", "training", "comparing",
         "estimate", "results",
         "rescoring", "doctor", "manifests", "preparing", "pilot", "creating", "probing",
         "serve_once", "judging", "workspace",

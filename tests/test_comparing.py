@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from graft import Workspace
+from graft.adapters import build_of
 from graft.asking import Asking
 from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, FingerprintMismatch
 from graft.manifests import note
 from graft.runs import append_lines, read_records
-from graft.training import Training, build_of
+from graft.training import Training
 
 CONFIG = 'generator = "fake"\nembedder = "fake"\n[retrieval]\npassages = 1\n'
 

@@ -32,6 +32,7 @@ def comparing_of(effort, words, *, api_only=False, arms=("base", "rag"), built=T
         budget=lambda name: 10**6,
         kept_out=frozenset(),
         usable=[True],
+        pilots=False,
     )
     assembly = SimpleNamespace(
         api_only=api_only,

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import build_of
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.errors import ConfigError, FingerprintMismatch, UsageError
 from graft.prompts import PromptContract
-from graft.training import build_of
 from graft.types import GenerateOptions, Hit
 
 __all__ = ["AskResult", "Asking", "known_arm"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import build_of, read_receipt
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
@@ -36,7 +37,7 @@ from graft.references import (
 )
 from graft.rescoring import refreshed
 from graft.runs import ArmRun, Comparand, RunManifest, answered, read_run
-from graft.training import Training, build_of, read_receipt
+from graft.training import Training
 from graft.types import Exposure, GenerateOptions, Question
 
 __all__ = ["AnswerTokens", "Comparing", "Measured", "allotted", "new_tokens_limit"]

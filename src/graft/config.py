@@ -80,6 +80,7 @@ class TrainConfig:
     learning_rate: float = 0.0
     epochs: int = 0
     batch_tokens: int = 256
+    accumulate: int = 1
     dropout: float = 0.0
     weight_decay: float = 0.01
     warmup_share: float = 0.06

@@ -18,6 +18,8 @@ from graft.pilot import ANSWERABLE, ORDERS, UNANSWERABLE
 from graft.probes import distractors, forgetting
 from graft.probing import MODEL_ARMS
 from graft.question_power import power_line
+from graft.train.halving import PILOT_COST
+from graft.training import SEEDS
 
 __all__ = ["ComparePlan", "estimate"]
 
@@ -110,6 +112,7 @@ def _training(comparing: Comparing, answer: float) -> Steps:
         budget = training.budget(name) or 500_000
         passes = WORDINGS if name == "finetuned" else 1
         tokens = min(budget, rows * passes * (ROW_TOKENS[name] + answer))
+        tokens *= SEEDS[comparing.plan.effort] + (PILOT_COST if training.pilots else 0.0)
         text = f"train {name} (at most {budget:,} tokens)"
         steps.append((text, tokens * share / TRAIN_RATE[is_fast()] + LOOK_SECONDS))
     return steps

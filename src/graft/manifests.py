@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import build_of, read_receipt
 from graft.arms import ARMS, CONTROLS, TUNED
 from graft.assembly import Assembly, folder_bytes
 from graft.config import EffortPlan
@@ -21,7 +22,7 @@ from graft.metrics import METRICS_VERSION
 from graft.question_set import plain_question
 from graft.references import find_reference, is_reference
 from graft.runs import RunManifest, read_manifest, write_manifest
-from graft.training import Training, build_of, read_receipt
+from graft.training import Training
 from graft.types import GenerateOptions, Question, fingerprint
 
 __all__ = ["Manifests"]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import build_of, read_receipt
 from graft.arms import ARMS, RETRIEVING, TUNED, Arm, GeneratorArm
 from graft.assembly import Assembly
 from graft.config import EffortPlan
@@ -27,7 +28,7 @@ from graft.probes.general import general_questions, general_text
 from graft.probes.text_loss import TEXT_TOKENS, text_losses
 from graft.protocols import Progress
 from graft.runs import read_manifest
-from graft.training import Training, build_of, read_receipt
+from graft.training import Training
 from graft.types import GenerateOptions, Passage, Question, fingerprint
 
 __all__ = ["MODEL_ARMS", "Probed", "Probing"]

@@ -13,16 +13,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import read_receipt
 from graft.errors import FingerprintMismatch
-from graft.files import read_stored, write_atomically
-from graft.formats import check_format, sealed, unsealed
+from graft.files import write_atomically
+from graft.formats import sealed, unsealed
 from graft.models.cache import hash_file, weights_hash
 from graft.prompts import PromptContract
 from graft.protocols import Generator
-from graft.types import GenerateOptions, Message, TrainingRow, fingerprint
+from graft.types import GenerateOptions, Message, TrainingRow
 
 __all__ = [
-    "RECEIPT_SCHEMA",
     "Asked",
     "ask_again",
     "check_prompt",
@@ -31,13 +31,10 @@ __all__ = [
     "judged",
     "probe_answers",
     "probe_options",
-    "read_receipt",
     "recorded",
     "stamps",
-    "build_of",
 ]
 
-RECEIPT_SCHEMA = 1
 PROBES = 3  # of rows that were learned, and as many of `dev`
 PROBE_TOKENS = 32
 MERGED_MAY_CHANGE = 1  # probes; rounding may turn an answer whose two best tokens are alike
@@ -49,26 +46,6 @@ WHAT = {
     "template": "the chat template of the base model",
     "prompt": "the prompt (system text, decline sentence or layout)",
 }
-
-
-def read_receipt(folder: Path) -> dict[str, Any]:
-    """Read an adapter's receipt.
-
-    Raises:
-        BadInput: it cannot be read, or is of a newer schema.
-    """
-    path = folder / "receipt.json"
-    anew = f"remove {folder} and run graft train again"
-    receipt: dict[str, Any] = read_stored(path, "the receipt of an adapter cannot be read", anew)
-    check_format(receipt, RECEIPT_SCHEMA, "the adapter was written", str(path))
-    return receipt
-
-
-def build_of(folder: Path) -> str:
-    """Name one training of an adapter: the same inputs trained again are another build."""
-    receipt = read_receipt(folder)
-    receipt.pop("probes", None)  # asked afterwards
-    return f"{folder.name}-{fingerprint(receipt)}"
 
 
 def stamps(

@@ -9,60 +9,45 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import (
+    RECEIPT_NEEDS,
+    RECEIPT_SCHEMA,
+    TrainReport,
+    build_of,
+    read_receipt,
+    report_of,
+)
 from graft.assembly import Assembly
 from graft.config import EffortPlan
 from graft.contexts import ContextBuilder, decline_share
-from graft.corpus import Corpus
+from graft.corpus import Corpus, silent
 from graft.exposure import Seen, seen_in
 from graft.files import raise_no_space
+from graft.fitting import Fitted, fit_adapter
+from graft.locking import WriterLock
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
-from graft.receipts import (
-    RECEIPT_SCHEMA,
-    build_of,
-    choose_probes,
-    probe_answers,
-    probe_options,
-    read_receipt,
-    stamps,
-)
+from graft.receipts import choose_probes, probe_answers, probe_options, stamps
 from graft.rows import RowSet, RowSources, build_rows, kept_out_documents
-from graft.train.loop import Trained, train_adapter
+from graft.train.curves import curve_csv
 from graft.train.plan import TrainPlan, make_plan
 from graft.types import Passage, Question, fingerprint
 
-__all__ = ["TrainReport", "Training", "build_of", "read_receipt"]
+__all__ = ["Training"]
 
 ROWS_VERSION = 4
 FINETUNED_SHARE = 0.55  # of a cap that is for both adapters together
 # Rows looked at during training: closed-book, with passages (ten times as long).
 DEV_ROWS = {"quick": (40, 10), "normal": (80, 40), "thorough": (200, 100)}
-RECEIPT_NEEDS = "0.1.0"  # the first version of Graft that reads it
-# A field that plans once had; it stays in the key so that adapters trained then are found.
-_SEEDS = {"quick": 1, "normal": 1, "thorough": 3}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainReport:
-    """What training an adapter came to; counts are of the run that made it."""
-
-    adapter: str
-    folder: Path
-    reused: bool
-    steps: int
-    tokens: int
-    seconds: float
-    dev_answers: float | None
-    left_out: Mapping[str, int]
+SEEDS = {"quick": 1, "normal": 1, "thorough": 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +90,7 @@ class Training:
             self.corpus.version,
             self.assembly.config.embedder,
             dataclasses.asdict(config.retrieval),
-            dataclasses.asdict(self.plan) | {"seeds": _SEEDS[self.plan.effort]},
+            dataclasses.asdict(self.plan) | {"seeds": SEEDS[self.plan.effort]},
             dataclasses.asdict(config.train),
             config.seed,
         )
@@ -131,10 +116,23 @@ class Training:
         if name == "hybrid":
             start_from = self.ensure("finetuned", on_progress=on_progress).folder
         if not force and self._is_current(name, start_from):
-            return _report(folder, name, reused=True)
+            return report_of(folder, name, reused=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
+        with WriterLock(folder.parent).held(on_progress or silent):
+            self._build(name, folder, start_from, on_progress)
+        return report_of(folder, name, reused=False)
+
+    def _build(
+        self, name: str, folder: Path, start_from: Path | None, on_progress: Progress | None
+    ) -> None:
+        """Train in a draft that a stop leaves behind, and put it in place whole.
+
+        There is one draft an adapter, whatever its inputs: a run that was stopped is gone on
+        with, or what differs is told.
+        """
+        draft = folder.parent / f".{name}.part"
         try:
+            draft.mkdir(exist_ok=True)
             self._train(name, draft, start_from, on_progress)
             self.assembly.forget(folder)  # what was made of an earlier build
             shutil.rmtree(folder, ignore_errors=True)
@@ -142,9 +140,6 @@ class Training:
         except OSError as error:
             raise_no_space(error, folder)
             raise
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-        return _report(folder, name, reused=False)
 
     def seen(self, names: Sequence[str]) -> Seen:
         """Return what the rows of adapters show of documents and answers."""
@@ -219,41 +214,33 @@ class Training:
         if on_progress is not None:
             on_progress(f"rows {name}", 0, 1)
         rows = self.rows(name)
-        plan = make_plan(
-            self.assembly.config.train,
-            hidden_size=self.assembly.base.hidden_size,
-            tokens=None,
-            seed=self.assembly.config.seed,
-            adapted_share=self.plan.adapted_share,
-        )
 
         def tell(phase: str, done: int, total: int, note: str = "") -> None:
             if on_progress is not None:
                 on_progress(f"{phase} {name}", done, total, note)
 
-        trained = train_adapter(
-            self.assembly.base.checkpoint,
-            self.assembly.base.chat,
-            rows.epochs,
-            rows.dev,
-            plan,
+        fitted = fit_adapter(
+            self.assembly.base,
+            rows,
+            self.train_plan,
             draft,
             start_from=start_from,
-            max_row_tokens=10**6,
+            pilot=self.pilots,
+            seeds=SEEDS[self.plan.effort],
             on_progress=tell,
         )
-        receipt = self._receipt(name, rows, plan, trained, start_from)
-        receipt |= self._stamped(draft, rows, on_progress)
+        receipt = self._receipt(name, rows, fitted, start_from)
+        receipt |= self._stamped(draft, rows, tell)
         receipt["seconds"] = time.monotonic() - started
         (draft / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+        (draft / "curve.csv").write_text(curve_csv(fitted.trained.curve), encoding="utf-8")
 
-    def _stamped(self, draft: Path, rows: RowSet, on_progress: Progress | None) -> dict[str, Any]:
+    def _stamped(self, draft: Path, rows: RowSet, tell: Progress) -> dict[str, Any]:
         """Return the hashes of what was trained and its answers to the probes, not merged."""
         base = self.assembly.base
         probes = choose_probes(rows.rows, rows.dev)
         prompts = [row.messages for row in probes]
-        if on_progress is not None:
-            on_progress("ask probes", 0, len(probes))
+        tell("ask probes", 0, 1)
         model = self.assembly.unmerged(draft)
         try:
             tuned = [item.text for item in model.generate_many(prompts, probe_options())]
@@ -264,10 +251,26 @@ class Training:
         found: dict[str, Any] = dict(stamps(draft, base.checkpoint, base.chat.hash, self.contract))
         return found | {"probe_answers": probe_answers(probes, tuned, plain)}
 
+    @property
+    def pilots(self) -> bool:
+        """Tell whether the learning rate is chosen on `dev`: where none is set and effort asks."""
+        return self.plan.pilot and not self.assembly.config.train.learning_rate
+
+    @property
+    def train_plan(self) -> TrainPlan:
+        """Return the numbers of the loop, before a pilot."""
+        return make_plan(
+            self.assembly.config.train,
+            hidden_size=self.assembly.base.hidden_size,
+            tokens=None,
+            seed=self.assembly.config.seed,
+            adapted_share=self.plan.adapted_share,
+        )
+
     def _receipt(
-        self, name: str, rows: RowSet, plan: TrainPlan, trained: Trained, start_from: Path | None
+        self, name: str, rows: RowSet, fitted: Fitted, start_from: Path | None
     ) -> dict[str, Any]:
-        seen = seen_in(rows.rows)
+        seen, trained = seen_in(rows.rows), fitted.trained
         kept_out = self.kept_out
         touched = sorted(seen.documents & kept_out)
         if touched:
@@ -280,10 +283,10 @@ class Training:
             "contract": self.contract.hash,
             "data": rows.hash,
             "corpus": self.corpus.version,
-            "seed": plan.seed,
+            "seed": fitted.plan.seed,
             "started_from": start_from.name if start_from else "",
             "started_from_build": build_of(start_from) if start_from else "",
-            "plan": dataclasses.asdict(plan),
+            "plan": dataclasses.asdict(fitted.plan),
             "rows": sum(len(epoch) for epoch in rows.epochs),
             "kinds": _count(row.kind for row in rows.rows),
             "left_out": dict(rows.left_out),
@@ -297,7 +300,26 @@ class Training:
             "learned_tokens": trained.learned_tokens,
             "changed": trained.changed,
             "curve": [dataclasses.asdict(point) for point in trained.curve],
+            "losses": [round(loss, 4) for loss in trained.losses],
+            "audit": dataclasses.asdict(trained.audit),
+            "resumed_at": trained.resumed_at,
+            "differing": list(trained.differing),
+            "rates": [dataclasses.asdict(trial) for trial in fitted.trials],
+            "seeds": list(fitted.seeds),
+            "created": time.time(),
+            "documents": self._hashes(seen.documents),
+            "pairs": _taught(rows),
         }
+
+    def _hashes(self, doc_ids: Collection[str]) -> dict[str, str]:
+        """Return the content hash of each document that was trained on."""
+        documents = self.corpus.documents()
+        return {item.id: item.content_hash for item in documents if item.id in doc_ids}
+
+
+def _taught(rows: RowSet) -> dict[str, str]:
+    """Return the answer that was taught to each question by its id."""
+    return {row.question_id: row.answer for row in rows.rows if row.question_id}
 
 
 def _count(kinds: Any) -> dict[str, int]:  # noqa: ANN401 - an iterable of names
@@ -305,20 +327,3 @@ def _count(kinds: Any) -> dict[str, int]:  # noqa: ANN401 - an iterable of names
     for kind in kinds:
         counts[kind] += 1
     return dict(counts)
-
-
-def _report(folder: Path, name: str, *, reused: bool) -> TrainReport:
-    receipt = read_receipt(folder)
-    curve = receipt["curve"]
-    kept = [point for point in curve if point["step"] == receipt["kept_step"]]
-    answers = kept[0]["dev_answers"] if kept else None
-    return TrainReport(
-        name,
-        folder,
-        reused,
-        receipt["steps"],
-        receipt["tokens"],
-        receipt["seconds"],
-        answers,
-        receipt["left_out"],
-    )

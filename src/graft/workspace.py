@@ -9,12 +9,14 @@ The command line, the server and Python users call these methods and nothing bel
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from graft.adapters import TrainReport
 from graft.adding import sort_given
 from graft.arms import ARMS, CONTROLS, TUNED, Arm
 from graft.asking import Asking, AskResult, known_arm
@@ -25,7 +27,7 @@ from graft.config import Config, Effort, read_config
 from graft.corpus import AddReport, Corpus, silent
 from graft.creating import CONFIG_NAME, make_workspace
 from graft.doctor import Check, examine, next_action
-from graft.errors import BadInput, UsageError
+from graft.errors import BadInput
 from graft.estimate import ComparePlan, estimate
 from graft.evaluate import gold_sources
 from graft.judging import Judging
@@ -46,7 +48,7 @@ from graft.references import reference_names
 from graft.results import CompareResult, RescoreResult, Results
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.spaces import space_data
-from graft.training import TrainReport
+from graft.tuning import Tuning
 from graft.types import Hit, Question, Where
 
 __all__ = ["AskResult", "Workspace"]
@@ -273,24 +275,20 @@ class Workspace:
         on_progress: Progress | None = None,
     ) -> list[TrainReport]:
         """Train adapters by name (default: both)."""
-        unknown = sorted(set(names) - {"finetuned", "hybrid"})
-        if unknown:
-            raise UsageError(
-                f"no adapter is called {unknown[0]!r}",
-                why="adapters are finetuned and hybrid",
-                next_step="graft train",
-            )
-        if self.assembly.api_only:
-            raise UsageError(
-                "the base model is behind a server",
-                where="graft.toml",
-                why="its weights cannot be trained here",
-                next_step="set base_model to a model on this machine",
-            )
-        training = self._comparing(effort, (), None).training
-        self._preparing.index_pairs(training, on_progress)
-        chosen = names or ("finetuned", "hybrid")
-        return [training.ensure(name, force=force, on_progress=on_progress) for name in chosen]
+        return self.tuning.train(names, effort=effort, force=force, on_progress=on_progress)
+
+    @cached_property
+    def tuning(self) -> Tuning:
+        """Return training with its forecast and its check of what has turned stale."""
+        return Tuning(
+            self.assembly,
+            self.results,
+            self.corpus,
+            lambda: self._preparing,
+            self._questions,
+            lambda effort: self._comparing(effort, (), None).training,
+            lambda: self.index,
+        )
 
     def plan_compare(
         self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None
@@ -365,6 +363,7 @@ class Workspace:
             "skipped": [[item.path, item.reason, item.next_step] for item in self.corpus.skipped()],
             "questions": counts,
             "arms": self.arm_names(),
+            "stale": {name: dataclasses.asdict(item) for name, item in self.tuning.stale().items()},
             "recommended": self.recommended(),
             "verdict": newest["verdict"]["sentence"] if newest else "",
             "storage_bytes": folder_bytes(self.state),

@@ -224,6 +224,49 @@ def test_train_reuses_what_is_there(graft, document, workspace):
     assert [item["adapter"] for item in document("train")["adapters"]] == ["finetuned", "hybrid"]
 
 
+def test_a_dry_run_says_what_training_would_take_and_trains_nothing(graft, document, workspace):
+    result = graft("train", "--dry-run", "--effort", "normal")
+    first, second, *_ = result.stdout.splitlines()
+    assert first == "finetuned  12 rows in 5 passes, 3 steps, 1,200 tokens, 96 of them learned"
+    assert "1.9 GB of memory, 50 MB of disk, of which 10 MB stay" in second
+    assert "a pilot of the learning rate" in second
+    assert "⟦90 seconds⟧" in result.stderr
+    assert document("train", "--dry-run")["adapters"][0]["memory_bytes"] == 1_900_000_000
+    assert "trained, 3 steps" in graft("train", "hybrid").stdout
+
+
+def test_training_shows_its_curve_and_what_it_learns(graft, workspace):
+    said = graft("train", "hybrid").stderr
+    assert "training loss █▄▁" in said
+    assert "settled at 50%" in said
+    assert "train: 12 rows, 96 tokens learned of 600; a row 4 to 20, median 8" in said
+    assert "⟦" not in said
+    assert "⟦90 seconds⟧" in graft("train", "finetuned", "-v").stderr
+
+
+def test_a_check_asks_about_changes_and_advises(graft, document, workspace, tmp_path):
+    graft("train", "hybrid")
+    changes = tmp_path / "changes.jsonl"
+    changes.write_text('{"question": "When?", "old": "Mondays", "new": "Fridays"}\n')
+    result = graft("train", "--check", "--changes", str(changes))
+    assert "hybrid  trained on 10 documents: 1 changed, 0 removed since" in result.stdout
+    assert "asked 1 changed question: new 0, old 1, other 0, declined 0" in result.stdout
+    assert "--questions-per-month" in result.stdout
+    assert "old: When?  Mondays" in result.stderr
+    money = ("--questions-per-month", "1000", "--error-cost", "5", "--train-cost", "10")
+    assert "Retrain now" in graft("train", "--check", *money).stdout
+    assert document("train", "--check")["shares"] == {
+        "hybrid": {"new": 0.0, "old": 0.0, "other": 0.0, "declined": 0.0}
+    }
+
+
+@pytest.mark.parametrize(
+    "line", ["--check --force", "--check --dry-run", "--changes x.jsonl", "--error-cost 2"]
+)
+def test_options_of_train_that_do_not_go_together_are_refused(graft, workspace, line):
+    assert graft("train", *line.split()).exit_code == 2
+
+
 def test_compare_says_first_what_it_will_do_then_shows_the_table(graft, workspace):
     result = graft("compare")
     assert result.exit_code == 0

@@ -12,6 +12,7 @@ import pytest
 
 from corpus_changes import Place, Reading
 from graft import Workspace
+from graft.adapters import read_receipt
 from graft.embed.fake import FakeEmbedder
 from graft.errors import BadInput, GraftError
 from graft.index.lancedb import LanceIndex
@@ -21,7 +22,6 @@ from graft.question_set import load_questions
 from graft.report.gates import read_baseline
 from graft.results import Results
 from graft.runs import read_run
-from graft.training import read_receipt
 
 CONFIG = 'generator = "fake"\nembedder = "fake"\n[retrieval]\npassages = 1\n'
 WHOLE = ("questions.jsonl", "runs/*/manifest.json", "reports/*/comparand.json",

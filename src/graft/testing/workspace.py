@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from graft.adapters import TrainReport
 from graft.arms import Arm, DeclineArm, GeneratorArm
 from graft.config import Config, Effort, default_toml, parse_config
 from graft.corpus import AddReport, Skipped
@@ -35,7 +36,7 @@ from graft.results import CompareResult, RescoreResult
 from graft.retrieval_curve import RetrievalCurve, measure_retrieval
 from graft.retrieve import Found
 from graft.spaces import space_data
-from graft.training import TrainReport
+from graft.testing.made_up import FakeTuning
 from graft.types import GenerateOptions, Hit, Passage, Where, fingerprint
 from graft.workspace import AskResult
 
@@ -236,6 +237,11 @@ class FakeWorkspace:
         shared = cast("Retriever | None", retriever)
         return GeneratorArm(name, self._generator, contract, options, shared, passages=2)
 
+    @property
+    def tuning(self) -> FakeTuning:
+        """Return training that is made up."""
+        return FakeTuning(self.root, self._state, self._store)
+
     def train(
         self,
         names: Sequence[str] = (),
@@ -244,15 +250,8 @@ class FakeWorkspace:
         force: bool = False,
         on_progress: Progress | None = None,
     ) -> list[TrainReport]:
-        """Pretend to train; the second time the adapters are reused."""
-        reports = []
-        for name in names or ("finetuned", "hybrid"):
-            reused = name in self._state["adapters"] and not force
-            _tell(on_progress, f"train {name}", 3)
-            self._store(adapters=sorted({*self._state["adapters"], name}))
-            folder = self.root / ".graft" / "adapters" / name
-            reports.append(TrainReport(name, folder, reused, 3, 1200, 2.0, 0.5, {"too long": 1}))
-        return reports
+        """Pretend to train."""
+        return self.tuning.train(names, effort=effort, force=force, on_progress=on_progress)
 
     def plan_compare(
         self, *, effort: Effort = "quick", arms: Sequence[str] = (), limit: int | None = None

@@ -4,11 +4,15 @@ Where only the upper layers carry an adapter, the states that enter them are the
 epoch: they are computed once a tree and kept. A later epoch, and every later look at `dev`, then
 costs the upper layers alone. Only for decoders of the Llama layout; any other model takes its own
 whole forward pass every time.
+
+Rounding depends on what is computed beside a tree. So the company in which a tree is computed
+follows from the plan and not from what happens to be in memory, and a run that was stopped gives
+the same bits as one that was not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graft.train.packing import Batch, Tree, collate
@@ -32,15 +36,41 @@ def has_llama_layout(decoder: Any) -> bool:  # noqa: ANN401 - a decoder of trans
 class Forward:
     """Runs a causal model on trees and returns the states that predict learned tokens.
 
-    `first` is the number of layers at the bottom without an adapter.
+    `first` is the number of layers at the bottom without an adapter; `groups` are the batches
+    that will come, in order: they fix which trees are kept and in whose company each is computed.
     """
 
-    def __init__(self, model: Any, device: Any, first: int) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401
+        device: Any,  # noqa: ANN401
+        first: int,
+        groups: Iterable[Sequence[Tree]] = (),
+    ) -> None:
         """Remember the model; `first` is 0 where the layout is not known."""
         self._model, self._device = model, device
         self.first = first
         self._kept: dict[tuple[str, ...], torch.Tensor] = {}
-        self._bytes = 0
+        self._company: dict[tuple[str, ...], tuple[Tree, ...]] = {}
+        if first:
+            self._plan(groups)
+
+    def _plan(self, groups: Iterable[Sequence[Tree]]) -> None:
+        """Choose the trees that are kept, first come first kept, and who is computed with whom."""
+        weight = self._model.lm_head.weight
+        size = weight.shape[1] * weight.element_size()
+        spent, seen = 0, set[tuple[str, ...]]()
+        for group in groups:
+            fresh = []
+            for tree in group:
+                if _key(tree) in seen:
+                    continue
+                seen.add(_key(tree))
+                if spent + tree.tokens * size <= CACHE_BYTES:
+                    spent += tree.tokens * size
+                    fresh.append(tree)
+            for tree in fresh:
+                self._company[_key(tree)] = tuple(fresh)
 
     def logits(self, trees: Sequence[Tree], batch: Batch) -> torch.Tensor:
         """Return float32 logits (learned tokens, vocabulary); the head runs on those alone.
@@ -75,15 +105,12 @@ class Forward:
         """Return the states (b, t, d) that enter the first adapted layer, kept ones first."""
         import torch
 
-        missing = [tree for tree in trees if _key(tree) not in self._kept]
-        fresh: dict[tuple[str, ...], torch.Tensor] = {}
-        if missing:
-            part = batch if len(missing) == len(trees) else collate(missing)
-            with torch.no_grad():
-                computed = self._lower(part)
-            for row, tree in zip(computed, missing, strict=True):
-                fresh[_key(tree)] = row[: tree.tokens].clone()
-            self._keep(fresh)
+        alone = [tree for tree in trees if _key(tree) not in self._company]
+        fresh = self._computed(alone, batch if len(alone) == len(trees) else None)
+        for tree in trees:
+            if _key(tree) not in self._kept and _key(tree) not in fresh:
+                together = self._company[_key(tree)]
+                self._kept |= self._computed(together, None)
         width = batch.ids.shape[1]
         rows = []
         for tree in trees:
@@ -92,6 +119,21 @@ class Forward:
             rows.append(torch.nn.functional.pad(known, (0, 0, 0, width - known.shape[0])))
         return torch.stack(rows)
 
+    def _computed(
+        self, trees: Sequence[Tree], batch: Batch | None
+    ) -> dict[tuple[str, ...], torch.Tensor]:
+        """Return the states (t, d) of each tree where the adapted layers begin."""
+        import torch
+
+        if not trees:
+            return {}
+        with torch.no_grad():
+            computed = self._lower(batch or collate(trees))
+        return {
+            _key(tree): row[: tree.tokens].clone()
+            for row, tree in zip(computed, trees, strict=True)
+        }
+
     def _lower(self, batch: Batch) -> torch.Tensor:
         decoder = self._model.model
         positions = batch.positions.to(self._device)
@@ -99,13 +141,6 @@ class Forward:
         rotary = decoder.rotary_emb(states, positions)
         mask = batch.mask.to(self._device)
         return _run(decoder.layers[: self.first], states, mask, positions, rotary)
-
-    def _keep(self, fresh: dict[tuple[str, ...], torch.Tensor]) -> None:
-        for key, states in fresh.items():
-            size = states.numel() * states.element_size()
-            if self._bytes + size <= CACHE_BYTES:
-                self._kept[key] = states
-                self._bytes += size
 
 
 def _key(tree: Tree) -> tuple[str, ...]:

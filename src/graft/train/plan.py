@@ -17,7 +17,10 @@ MIN_WARMUP_STEPS = 5
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """Every number that the loop uses. `tokens` caps the tokens computed in all epochs."""
+    """Every number that the loop uses. `tokens` caps the tokens computed in all epochs.
+
+    A step sums the gradients of `accumulate` batches of up to `batch_tokens` each.
+    """
 
     rank: int
     alpha: int
@@ -32,6 +35,7 @@ class TrainPlan:
     seed: int
     targets: str = "all-linear"
     adapted_share: float = 1.0
+    accumulate: int = 1
 
     def schedule(self, step: int, steps: int) -> float:
         """Return the factor on the learning rate: linear warm-up, cosine to 10 %."""
@@ -81,4 +85,5 @@ def make_plan(
         seed=seed,
         targets=config.targets,
         adapted_share=config.adapted_share or adapted_share,
+        accumulate=config.accumulate,
     )
