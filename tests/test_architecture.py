@@ -39,6 +39,7 @@ LAYERS = {
     ],
     5: [
         "adding", "watching", "asking", "adapters", "receipts", "fitting", "changing",
+        "export_readme", "exporting",
         "staleness", "checking", "train_forecast", "tuning",
         "assembly", "training", "comparing",
         "estimate", "results",

@@ -39,17 +39,17 @@ class Chat:
                 why="questions can only be asked of a chat model with a fast tokenizer",
                 next_step="set base_model to the instruction-tuned version of the model",
             )
-        self._folder = folder
+        self.folder = folder
         try:
             self._template = BoundedTemplate(template)
         except ValueError as error:
             raise _unusable(folder, error) from error
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._names = {name: _token_text(settings.get(name)) for name in ("bos_token", "eos_token")}
+        self.names = {name: _token_text(settings.get(name)) for name in ("bos_token", "eos_token")}
         self._without_system = False
         self._without_system = self._refuses_system()
-        self.stop_ids = _stop_ids(folder, self._tokenizer, self._names["eos_token"])
-        self.hash = fingerprint(template, sorted(self._names.items()))
+        self.stop_ids = _stop_ids(folder, self._tokenizer, self.names["eos_token"])
+        self.hash = fingerprint(template, sorted(self.names.items()))
 
     def render(self, messages: Sequence[Message], *, answer_follows: bool = True) -> str:
         """Return the prompt as one string; `answer_follows` opens the assistant's turn.
@@ -62,10 +62,10 @@ class Chat:
             turns = _system_in_user(turns)
         try:
             return self._template.render(
-                {"messages": turns, "add_generation_prompt": answer_follows} | self._names
+                {"messages": turns, "add_generation_prompt": answer_follows} | self.names
             )
         except ValueError as error:
-            raise _unusable(self._folder, error) from error
+            raise _unusable(self.folder, error) from error
 
     def _refuses_system(self) -> bool:
         """Tell whether the template knows no system turn; its text then opens the user's."""
@@ -93,12 +93,16 @@ class Chat:
         whole = self.render([*messages, Message("assistant", answer)], answer_follows=False)
         if whole.startswith(prompt):
             return whole[len(prompt) :].rstrip("\n")
-        return answer + self._names["eos_token"]
+        return answer + self.names["eos_token"]
 
     def encode(self, text: str) -> list[int]:
         """Return token ids; nothing is added."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def stop_texts(self) -> tuple[str, ...]:
+        """Return the tokens that end an answer as they stand in a text."""
+        return tuple(str(self._tokenizer.id_to_token(item)) for item in self.stop_ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids without special tokens."""

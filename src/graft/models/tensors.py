@@ -48,6 +48,10 @@ class Tensors:
         """Return the shape of a tensor."""
         return self._places[name][1].shape
 
+    def dtype(self, name: str) -> str:
+        """Return the type of a tensor as safetensors names it."""
+        return self._places[name][1].dtype
+
     def get(self, name: str) -> NDArray[np.float32]:
         """Return a tensor as float32.
 
