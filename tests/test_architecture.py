@@ -39,7 +39,8 @@ LAYERS = {
         "judge", "judge_gate", "judge_sample", "retrieval_curve",
     ],
     5: [
-        "adding", "watching", "asking", "adapters", "fitting", "changing",
+        "adding", "watching", "asking", "adapters", "receipts", "fitting", "changing",
+        "export_readme", "exporting",
         "staleness", "checking", "train_forecast", "tuning",
         "assembly", "training", "comparing",
         "estimate", "results",

@@ -14,10 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from graft.arms import RETRIEVING, TUNED, Arm, DeclineArm, GeneratorArm, PassageArm
 from graft.config import Config, EffortPlan
-from graft.errors import MissingPrerequisite
+from graft.errors import GraftError, MissingPrerequisite
 from graft.models.cache import cache_root, made_once
 from graft.models.chat import Chat
 from graft.models.convert import checkpoint_from_gguf
@@ -25,6 +26,7 @@ from graft.models.device import has_gpu
 from graft.models.resolve import ModelFiles, resolve_model, set_offline
 from graft.prompts import PromptContract
 from graft.protocols import Embedder, Generator
+from graft.receipts import check_prompt, check_stamps, recorded
 from graft.references import (
     check_reference,
     find_reference,
@@ -194,6 +196,8 @@ class Assembly:
                 raise AssertionError("a control that retrieves is given a retriever")
             return PassageArm(name, retriever, contract, pairs_only=name == "nearest-pair")
         tuned = name in TUNED
+        if tuned and adapter is not None and not self.api_only:
+            check_prompt(adapter, contract)
         model = self.reference(name) if is_reference(name) else None
         return GeneratorArm(
             name=name,
@@ -232,6 +236,13 @@ class Assembly:
 
         return made_once(place, make) / "model.gguf"
 
+    def unmerged(self, adapter: Path) -> Any:  # noqa: ANN401 - a TransformersGenerator
+        """Return a generator with the adapter beside the weights, as training left it."""
+        base = self.base
+        return _class("graft.generate.transformers", "TransformersGenerator")(
+            base.checkpoint, base.chat, f"{self.weights}:unmerged", adapter=adapter
+        )
+
     def _export_folder(self, adapter: Path) -> Path:
         return self.state / "models" / adapter.name
 
@@ -246,6 +257,21 @@ class Assembly:
             return _class("graft.generate.openai", "OpenAIGenerator")(  # type: ignore[no-any-return]
                 server.base_url, server.model, key, timeout_seconds=server.timeout_seconds
             )
+        if adapter is None:
+            return self._made(None, name)
+        base = self.base
+        receipt = check_stamps(adapter, base.checkpoint, base.chat.hash)
+        generator = self._made(adapter, name)
+        record = self._export_folder(adapter) / f"probes-{self.engine}.json"
+        try:
+            recorded(record, generator, receipt, f"the model of {name} in {self.engine}")
+        except GraftError:
+            generator.close()
+            raise
+        return generator
+
+    def _made(self, adapter: Path | None, name: str) -> Generator:
+        """Load base or adapter into the engine, merged."""
         base, identity = self.base, f"{self.weights}:{name}"
         if self.engine == "openvino":
             if base.files.layout != "gguf":

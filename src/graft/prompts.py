@@ -79,6 +79,11 @@ class PromptContract:
         """Name the contract: layout version and every text in it."""
         return fingerprint(LAYOUT_VERSION, self.system, self.decline, self.examples)
 
+    @property
+    def tuned_hash(self) -> str:
+        """Name what a trained model is asked with: no examples are shown to it."""
+        return fingerprint(LAYOUT_VERSION, self.system, self.decline)
+
     def user_text(self, question: str, passages: Sequence[Passage] = ()) -> str:
         """Return the user turn: the passages, then the question."""
         asked = f"Question: {neutralise(question.strip())}"

@@ -35,6 +35,7 @@ from graft.locking import WriterLock
 from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
+from graft.receipts import choose_probes, probe_answers, probe_options, stamps
 from graft.rows import RowSet, RowSources, build_rows, kept_out_documents
 from graft.train.curves import curve_csv
 from graft.train.plan import TrainPlan, make_plan
@@ -229,9 +230,26 @@ class Training:
             on_progress=tell,
         )
         receipt = self._receipt(name, rows, fitted, start_from)
+        receipt |= self._stamped(draft, rows, tell)
         receipt["seconds"] = time.monotonic() - started
         (draft / "receipt.json").write_text(json.dumps(receipt, indent=1), encoding="utf-8")
         (draft / "curve.csv").write_text(curve_csv(fitted.trained.curve), encoding="utf-8")
+
+    def _stamped(self, draft: Path, rows: RowSet, tell: Progress) -> dict[str, Any]:
+        """Return the hashes of what was trained and its answers to the probes, not merged."""
+        base = self.assembly.base
+        probes = choose_probes(rows.rows, rows.dev)
+        prompts = [row.messages for row in probes]
+        tell("ask probes", 0, 1)
+        model = self.assembly.unmerged(draft)
+        try:
+            tuned = [item.text for item in model.generate_many(prompts, probe_options())]
+            with model.without_adapter():
+                plain = [item.text for item in model.generate_many(prompts, probe_options())]
+        finally:
+            model.close()
+        found: dict[str, Any] = dict(stamps(draft, base.checkpoint, base.chat.hash, self.contract))
+        return found | {"probe_answers": probe_answers(probes, tuned, plain)}
 
     @property
     def pilots(self) -> bool:

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from graft.adapters import TrainReport, read_receipt
-from graft.arms import Arm, GeneratorArm
+from graft.arms import TUNED, Arm, GeneratorArm
 from graft.asking import Asking
 from graft.assembly import Assembly
 from graft.checking import KINDS, CheckReport, ask_changes
 from graft.config import Effort
 from graft.corpus import Corpus
 from graft.errors import BadInput, UsageError
+from graft.exporting import ExportReport, export_adapter, parse_formats
 from graft.preparing import Preparing
+from graft.prompts import PromptContract
 from graft.protocols import Progress
 from graft.questions import QuestionSet
 from graft.results import Results
@@ -151,6 +153,51 @@ class Tuning:
             )
             reports.append(CheckReport(name, stale[name], len(asked), counts, advice, answers))
         return reports
+
+    def export(
+        self,
+        name: str,
+        target: Path | str,
+        formats: str = "",
+        on_progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write an adapter, or that of an arm, for other programs.
+
+        Without a name it is that of the recommended arm, else of the one adapter there is, else
+        `hybrid`. An adapter of a comparison comes before one that was trained since.
+
+        Raises:
+            UsageError: there is no such adapter, or none is trained.
+            BadInput: the folder is not empty; `export_adapter` has the rest.
+        """
+        chosen = parse_formats(formats) if formats else ()
+        folders = chosen_adapters(self.assembly.state, self.results)
+        given = name or self.results.recommended()
+        wanted = TUNED.get(given, "" if name else (list(folders) or ["hybrid"])[-1])
+        if not wanted:
+            raise UsageError(
+                f"{name!r} has no adapter to export",
+                why="adapters are finetuned and hybrid; the other arms are the plain base model",
+                next_step="graft export hybrid --to FOLDER",
+            )
+        if wanted not in folders:
+            raise UsageError(
+                f"the adapter {wanted} is not trained yet",
+                where=str(self.assembly.state / "adapters"),
+                why="there is nothing to export",
+                next_step=f"graft train {wanted}",
+            )
+        measured = self.results.settings().get("options", {})
+        return export_adapter(
+            self.assembly,
+            wanted,
+            folders[wanted],
+            PromptContract.from_config(self.assembly.config.prompt),
+            Path(target),
+            chosen,
+            max_new_tokens=int(measured.get("max_new_tokens", CHECK_TOKENS)),
+            on_progress=on_progress,
+        )
 
     def _arm(self, name: str, folder: Path) -> tuple[Arm, Callable[[str], bool]]:
         """Return the arm of an adapter and what tells that it declines."""

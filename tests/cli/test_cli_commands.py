@@ -19,7 +19,7 @@ from graft.testing.workspace import FakeWorkspace
 
 COMMANDS = [
     "init", "add", "questions import", "questions check", "questions export", "search", "ask",
-    "train", "compare", "report", "score", "serve", "remove", "versions", "tag",
+    "train", "compare", "report", "score", "serve", "export", "remove", "versions", "tag",
     "rollback", "diff", "verify", "reindex", "status", "doctor", "config", "demo",
 ]  # fmt: skip
 
@@ -265,6 +265,24 @@ def test_a_check_asks_about_changes_and_advises(graft, document, workspace, tmp_
 )
 def test_options_of_train_that_do_not_go_together_are_refused(graft, workspace, line):
     assert graft("train", *line.split()).exit_code == 2
+
+
+def test_export_says_what_was_asked_of_each_written_model(graft, document, workspace):
+    result = graft("export", "finetuned", "--to", "out", "--formats", "gguf,peft")
+    assert result.stdout.splitlines() == [
+        "peft  6 of 6 probes answered as after training",
+        "gguf  5 of 6 probes answered as after training",
+        "2 files, 3 MB, in out",
+    ]
+    assert "next: read README.md in out" in result.stderr
+    assert document("export", "--to", "out")["formats"] == ["peft", "merged", "gguf", "ollama"]
+
+
+@pytest.mark.parametrize(
+    "line", ["export", "export rag --to out", "export --to out --formats onnx"]
+)
+def test_an_export_of_nothing_is_a_usage_error(graft, workspace, line):
+    assert graft(*line.split()).exit_code == 2
 
 
 def test_compare_says_first_what_it_will_do_then_shows_the_table(graft, workspace):

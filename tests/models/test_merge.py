@@ -43,7 +43,7 @@ def write_adapter(folder, target, down, up, alpha=4, rank=2):
         f"base_model.model.{target}.lora_B.weight": np.asarray(up, dtype=np.float32),
     }
     save_file(parts, folder / "adapter_model.safetensors")
-    settings = {"lora_alpha": alpha, "r": rank}
+    settings = {"lora_alpha": alpha, "r": rank, "target_modules": [target.rpartition(".")[2]]}
     (folder / "adapter_config.json").write_text(json.dumps(settings))
     return folder
 

@@ -102,3 +102,10 @@ def test_an_unknown_path_and_a_wrong_method_have_the_same_form(client):
     refused(client.get("/v1/nothing"), 404)
     refused(client.get(CHAT), 405)
     assert client.get("/docs").status_code == 404
+
+
+def test_case_51_a_template_in_a_request_changes_nothing(ask):
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    plain = ask(temperature=0).json()["choices"][0]["message"]["content"]
+    own = ask(chat_template=endless, chat_template_kwargs={"x": 1}).json()
+    assert own["choices"][0]["message"]["content"] == plain

@@ -42,6 +42,8 @@ from graft.cli.demo import EXAMPLES as DEMO
 from graft.cli.demo import demo
 from graft.cli.doctor import EXAMPLES as DOCTOR
 from graft.cli.doctor import doctor
+from graft.cli.export import EXAMPLES as EXPORT
+from graft.cli.export import export
 from graft.cli.first_sign import FirstSign
 from graft.cli.init import EXAMPLES as INIT
 from graft.cli.init import init
@@ -220,6 +222,7 @@ register(_judge, "gate", gate_judge, GATE_EXAMPLES)
 register(_judge, "score", score_answers, SCORE_EXAMPLES)
 app.add_typer(_judge, name=JUDGE, no_args_is_help=True)
 register(app, "serve", serve, SERVE)
+register(app, "export", export, EXPORT)
 register(app, "remove", remove, REMOVE_EXAMPLES)
 register(app, "versions", versions, VERSIONS_EXAMPLES)
 register(app, "tag", tag, TAG_EXAMPLES)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graft.models.loading import load_encoder
+
 if TYPE_CHECKING:
     import torch
 
@@ -14,9 +16,8 @@ __all__ = ["example_input", "pooled_encoder"]
 def pooled_encoder(folder: Path) -> torch.nn.Module:
     """Return encoder, mean over the masked tokens and normalisation as one module, in fp32."""
     import torch
-    from transformers import AutoModel
 
-    encoder = AutoModel.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    encoder = load_encoder(folder, dtype=torch.float32, attn_implementation="eager")
 
     class Pooled(torch.nn.Module):
         def __init__(self) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from graft.errors import GenerationFailed, MissingPrerequisite
 from graft.models.chat import Chat
+from graft.models.gguf_files import check_gguf
 from graft.types import Answer, Delta, GenerateOptions, Message
 
 __all__ = ["OpenVinoGenerator"]
@@ -37,6 +38,7 @@ class OpenVinoGenerator:
                 next_step="pip install -e '.[local]'   # in the folder of Graft's source",
             ) from error
         self._genai: Any = openvino_genai
+        check_gguf(model)
         scheduler = openvino_genai.SchedulerConfig()
         scheduler.enable_prefix_caching = True
         scheduler.cache_size = CACHE_GIGABYTES

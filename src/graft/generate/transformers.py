@@ -6,6 +6,7 @@ the same way. Batches are padded on the left and sorted by length.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from graft.errors import GenerationFailed, MissingPrerequisite
 from graft.models.chat import Chat
 from graft.models.device import best_device, best_dtype
+from graft.models.loading import load_adapter, load_model
 from graft.types import Answer, Delta, GenerateOptions, Message
 
 if TYPE_CHECKING:
@@ -36,11 +38,17 @@ class TransformersGenerator:
         identity: str,
         merged: Mapping[str, NDArray[np.float32]] | None = None,
         device: str = "",
+        *,
+        adapter: Path | None = None,
+        exact: bool = False,
     ) -> None:
-        """Load the checkpoint onto the best device there is."""
+        """Load the checkpoint onto the best device there is.
+
+        `adapter` stays unmerged beside the weights, as in training; `exact` computes in float32.
+        """
         try:
             import torch
-            from transformers import AutoModelForCausalLM
+            import transformers  # noqa: F401 - loaded by `load_model`
         except ImportError as error:
             raise MissingPrerequisite(
                 "the generator transformers needs the extra `local`",
@@ -49,13 +57,15 @@ class TransformersGenerator:
                 next_step="pip install -e '.[local]'   # in the folder of Graft's source",
             ) from error
         self._device = device or best_device()
-        dtype = best_dtype(self._device)
-        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        dtype = torch.float32 if exact else best_dtype(self._device)
+        model = load_model(checkpoint, dtype=torch.float32)
         if merged:
             state = {name: torch.from_numpy(values) for name, values in merged.items()}
             unknown = model.load_state_dict(state, strict=False).unexpected_keys
             if unknown:
                 raise GenerationFailed("the adapter does not fit", why=", ".join(unknown[:3]))
+        if adapter is not None:
+            model = load_adapter(model, adapter, checkpoint)
         self._model: Any = model.to(device=self._device, dtype=dtype).eval()
         self._chat = chat
         self.identity = (
@@ -123,6 +133,12 @@ class TransformersGenerator:
             raise failed[0]
         answer = self._answer(len(row), made[0], options)
         yield Delta("", answer.finish_reason, answer.prompt_tokens, answer.completion_tokens)
+
+    @contextlib.contextmanager
+    def without_adapter(self) -> Iterator[None]:
+        """Answer as the plain base does; only where the adapter is not merged."""
+        with self._model.disable_adapter():
+            yield
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -17,11 +17,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from graft.errors import GraftError
-from graft.files import raise_no_space
+from graft.files import raise_no_space, write_atomically
+from graft.types import fingerprint
 
-__all__ = ["cache_root", "damaged_files", "hash_file", "made_once"]
+__all__ = ["SHA256_DIGITS", "cache_root", "damaged_files", "hash_file", "made_once", "weights_hash"]
 
 FORMAT = 1
+SHA256_DIGITS = 64
 
 
 def cache_root() -> Path:
@@ -35,6 +37,25 @@ def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(folder: Path) -> str:
+    """Return a hash of a model's weights and configuration, whatever the folder is called.
+
+    The hash of each file is kept in the cache by path, size and time of change, so that a
+    second start does not read half a gigabyte again.
+    """
+    parts = []
+    for path in sorted(folder.glob("*.safetensors")):
+        stat = path.stat()
+        key = fingerprint(str(path.resolve()), stat.st_size, stat.st_mtime_ns)
+        marker = cache_root() / "weights-hash" / f"{key}.txt"
+        digest = marker.read_text(encoding="utf-8").strip() if marker.is_file() else ""
+        if len(digest) != SHA256_DIGITS:
+            digest = hash_file(path)
+            write_atomically(marker, digest)
+        parts.append((path.name, digest))
+    return fingerprint(parts, hash_file(folder / "config.json"))
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

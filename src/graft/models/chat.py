@@ -6,12 +6,13 @@ sees is the same everywhere.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from graft.errors import BadInput
+from graft.models.templates import MAX_TEMPLATE, BoundedTemplate, TemplateRefused
+from graft.models.weight_files import read_settings
 from graft.types import Message, fingerprint
 
 __all__ = ["Chat"]
@@ -26,8 +27,6 @@ class Chat:
         Raises:
             BadInput: the checkpoint has no chat template or no fast tokenizer.
         """
-        from jinja2 import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
         from tokenizers import Tokenizer
 
         settings = _read_settings(folder)
@@ -40,20 +39,17 @@ class Chat:
                 why="questions can only be asked of a chat model with a fast tokenizer",
                 next_step="set base_model to the instruction-tuned version of the model",
             )
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _refuse
-        environment.filters["tojson"] = json.dumps
-        self._folder = folder
+        self.folder = folder
         try:
-            self._template = environment.from_string(template)
-        except TemplateError as error:
+            self._template = BoundedTemplate(template)
+        except ValueError as error:
             raise _unusable(folder, error) from error
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._names = {name: _token_text(settings.get(name)) for name in ("bos_token", "eos_token")}
+        self.names = {name: _token_text(settings.get(name)) for name in ("bos_token", "eos_token")}
         self._without_system = False
         self._without_system = self._refuses_system()
-        self.stop_ids = _stop_ids(folder, self._tokenizer, self._names["eos_token"])
-        self.hash = fingerprint(template, sorted(self._names.items()))
+        self.stop_ids = _stop_ids(folder, self._tokenizer, self.names["eos_token"])
+        self.hash = fingerprint(template, sorted(self.names.items()))
 
     def render(self, messages: Sequence[Message], *, answer_follows: bool = True) -> str:
         """Return the prompt as one string; `answer_follows` opens the assistant's turn.
@@ -61,26 +57,28 @@ class Chat:
         Raises:
             BadInput: the template refuses the messages, or needs what is not there.
         """
-        from jinja2 import TemplateError
-
         turns = [{"role": item.role, "content": item.content} for item in messages]
         if self._without_system:
             turns = _system_in_user(turns)
         try:
             return self._template.render(
-                messages=turns, add_generation_prompt=answer_follows, **self._names
+                {"messages": turns, "add_generation_prompt": answer_follows} | self.names
             )
-        except (TemplateError, TypeError) as error:
-            raise _unusable(self._folder, error) from error
+        except ValueError as error:
+            raise _unusable(self.folder, error) from error
 
     def _refuses_system(self) -> bool:
         """Tell whether the template knows no system turn; its text then opens the user's."""
         asked = Message("user", "?")
         try:
             self.render([Message("system", "."), asked])
+        except TemplateRefused:
+            raise
         except BadInput:
             try:
                 self.render([asked])
+            except TemplateRefused:
+                raise
             except BadInput:
                 return False  # it refuses everything: the first real prompt says why
             return True
@@ -95,12 +93,16 @@ class Chat:
         whole = self.render([*messages, Message("assistant", answer)], answer_follows=False)
         if whole.startswith(prompt):
             return whole[len(prompt) :].rstrip("\n")
-        return answer + self._names["eos_token"]
+        return answer + self.names["eos_token"]
 
     def encode(self, text: str) -> list[int]:
         """Return token ids; nothing is added."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    def stop_texts(self) -> tuple[str, ...]:
+        """Return the tokens that end an answer as they stand in a text."""
+        return tuple(str(self._tokenizer.id_to_token(item)) for item in self.stop_ids)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of token ids without special tokens."""
@@ -112,10 +114,11 @@ class Chat:
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
-    path = folder / "tokenizer_config.json"
-    settings: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    if (folder / "chat_template.jinja").is_file():
-        settings["chat_template"] = (folder / "chat_template.jinja").read_text("utf-8")
+    settings = read_settings(folder / "tokenizer_config.json")
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        with own.open(encoding="utf-8", errors="replace") as file:
+            settings["chat_template"] = file.read(MAX_TEMPLATE + 1)
     template = settings.get("chat_template")
     if isinstance(template, list):
         named = {item["name"]: item["template"] for item in template}
@@ -132,7 +135,7 @@ def _stop_ids(folder: Path, tokenizer: Any, eos: str) -> tuple[int, ...]:  # noq
     for name in ("generation_config.json", "config.json"):
         path = folder / name
         if path.is_file():
-            value = json.loads(path.read_text("utf-8")).get("eos_token_id")
+            value = read_settings(path).get("eos_token_id")
             found |= set(value if isinstance(value, list) else [value])
     found.add(tokenizer.token_to_id(eos))
     return tuple(sorted(item for item in found if item is not None))
@@ -149,10 +152,6 @@ def _unusable(folder: Path, error: Exception) -> BadInput:
     return BadInput(
         "the chat template of the base model cannot be used",
         where=str(folder),
-        why=f"{type(error).__name__}: {error}",
+        why=str(error),
         next_step="set base_model to another version of the model",
     )
-
-
-def _refuse(message: str) -> None:
-    raise BadInput("the chat template refused the messages", why=message)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from graft.errors import BadInput
 from graft.files import write_atomically
-from graft.models.cache import cache_root, hash_file, made_once
+from graft.models.cache import SHA256_DIGITS, cache_root, hash_file, made_once
+from graft.models.gguf_files import check_gguf
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["checkpoint_from_gguf", "permute_rows", "unpermute_rows"]
 
-SHA256_DIGITS = 64
 _LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
@@ -73,6 +73,7 @@ def _convert(path: Path, draft: Path) -> None:
     from gguf import GGUFReader, dequantize
     from safetensors.numpy import save_file
 
+    check_gguf(path)
     reader = GGUFReader(str(path))
     meta = _Fields(reader)
     if meta.text("general.architecture") != "llama":
@@ -152,7 +153,9 @@ def _write_tokenizer(meta: _Fields, path: Path, draft: Path) -> None:
     if meta.text("tokenizer.ggml.pre") != "smollm":
         from transformers import AutoTokenizer
 
-        AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(draft)
+        AutoTokenizer.from_pretrained(
+            path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True
+        ).save_pretrained(draft)
         return
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 

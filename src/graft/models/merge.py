@@ -6,11 +6,12 @@ unquantised checkpoint: merging into four bits rounds a light adapter away.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graft.errors import BadInput
+from graft.models.adapter_files import check_adapter
+from graft.models.tensors import Tensors
+from graft.models.weight_files import read_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,30 +26,17 @@ def merged_weights(checkpoint: Path, adapter: Path) -> dict[str, NDArray[np.floa
     """Return the weights that the adapter changes, by their name in the checkpoint.
 
     Raises:
-        BadInput: the adapter does not fit the checkpoint.
+        BadInput: a file of the adapter or of the checkpoint is refused.
+        FingerprintMismatch: the adapter does not fit the checkpoint.
     """
-    from safetensors import safe_open
-    from safetensors.numpy import load_file
-
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    check_adapter(adapter, checkpoint)
+    config = read_settings(adapter / "adapter_config.json")
     scale = config["lora_alpha"] / config["r"]
-    parts = load_file(adapter / "adapter_model.safetensors")
+    parts, tensors = Tensors(adapter / "adapter_model.safetensors"), Tensors(checkpoint)
     merged = {}
-    with safe_open(checkpoint / "model.safetensors", framework="np") as tensors:
-        known = set(tensors.keys())
-        for name, down in parts.items():
-            if not name.endswith("lora_A.weight"):
-                continue
-            up = parts[name.replace("lora_A", "lora_B")]
+    for name in parts:
+        if name.endswith("lora_A.weight"):
+            down, up = parts.get(name), parts.get(name.replace("lora_A", "lora_B"))
             target = name.removeprefix(_PREFIX).replace(".lora_A.weight", ".weight")
-            shape = (up.shape[0], down.shape[1])
-            if target not in known or tuple(tensors.get_slice(target).get_shape()) != shape:
-                raise BadInput(
-                    "the adapter does not fit the base model",
-                    where=str(adapter),
-                    why=f"{target} of shape {shape} is not in {checkpoint.name}",
-                    next_step="graft train --force",
-                )
-            weight = tensors.get_tensor(target).astype("float32")
-            merged[target] = weight + scale * (up.astype("float32") @ down.astype("float32"))
+            merged[target] = tensors.get(target) + scale * (up @ down)
     return merged

@@ -14,6 +14,7 @@ from typing import Any
 from graft.errors import GenerationFailed
 from graft.models.chat import Chat
 from graft.models.device import best_device, best_dtype
+from graft.models.loading import load_model
 from graft.models.merge import merged_weights
 
 __all__ = ["TEXT_TOKENS", "text_losses"]
@@ -39,13 +40,13 @@ def text_losses(
     """
     try:
         import torch
-        from transformers import AutoModelForCausalLM
+        import transformers  # noqa: F401 - loaded by `load_model`
     except ImportError:
         return {}
     windows = list(_windows(chat.encode(text)[:limit]))
     device = best_device()
     try:
-        model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+        model = load_model(checkpoint, dtype=torch.float32)
         model = model.to(device=device, dtype=best_dtype(device)).eval()
         losses = {}
         for name, adapter in adapters.items():

@@ -10,6 +10,8 @@ from typing import Any
 from graft.adapters import TrainReport
 from graft.checking import CheckReport
 from graft.config import Effort
+from graft.errors import UsageError
+from graft.exporting import FORMATS, ExportReport, parse_formats
 from graft.protocols import Progress
 from graft.staleness import Staleness, advise, read_changes
 from graft.train.audit import Audit, SplitAudit
@@ -28,6 +30,25 @@ class FakeTuning:
     root: Path
     state: Mapping[str, Any]
     store: Callable[..., None]
+
+    def export(
+        self,
+        name: str,
+        target: Path | str,
+        formats: str = "",
+        on_progress: Progress | None = None,
+    ) -> ExportReport:
+        """Pretend to write an adapter; one of six probes changed in the GGUF file."""
+        chosen = parse_formats(formats) if formats else FORMATS
+        if name not in ("", *NAMES):
+            raise UsageError(f"{name!r} has no adapter to export", next_step="graft train")
+        probes = {
+            item: {"asked": 6, "changed": [["?", "a", "b"]] if item == "gguf" else []}
+            for item in chosen
+            if item != "ollama"
+        }
+        files = {"README.md": 1_000_000, "export.json": 2_000_000}
+        return ExportReport(name or "hybrid", Path(target), chosen, files, probes, {})
 
     def train(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from graft.models.device import best_device, best_dtype
+from graft.models.loading import load_adapter, load_model
 from graft.train.forward import has_llama_layout
 from graft.train.plan import TrainPlan
 
@@ -15,16 +16,13 @@ __all__ = ["adapted_model", "frozen_layers"]
 def adapted_model(checkpoint: Path, plan: TrainPlan, start_from: Path | None) -> Any:  # noqa: ANN401
     """Load the base and put a new adapter on it, or the one to start from."""
     import torch
-    from peft import LoraConfig, PeftModel, get_peft_model
-    from transformers import AutoModelForCausalLM
+    from peft import LoraConfig, get_peft_model
 
     from graft.train.fold import fold_adapters
 
-    base = AutoModelForCausalLM.from_pretrained(
-        checkpoint, dtype=best_dtype(best_device()), attn_implementation="sdpa"
-    )
+    base = load_model(checkpoint, dtype=best_dtype(best_device()), attn_implementation="sdpa")
     if start_from is not None:
-        model = PeftModel.from_pretrained(base, start_from, is_trainable=True)
+        model = load_adapter(base, start_from, checkpoint, trainable=True)
         fold_adapters(model)
         return model
     torch.manual_seed(plan.seed)
