@@ -250,3 +250,16 @@ def test_a_limit_that_many_arms_break_is_one_warning() -> None:
         "training saw the test question q1",
         "training saw the test question q2, and 6 more like it",
     ]
+
+
+def test_under_a_training_stands_what_its_curve_means(comparison, make, tmp_path):
+    looks = [(10, 2.0, 1.5, 0.4), (20, 0.4, 2.5, 0.2)]
+    curve = [
+        {"step": step, "tokens": step, "seconds": 1.0, "train_loss": train, "dev_loss": dev,
+         "dev_answers": answers}
+        for step, train, dev, answers in looks
+    ]  # fmt: skip
+    settings = {"training": {"finetuned": {"kept_step": 10}}}
+    given = make(2, curves={"finetuned": curve}, settings=settings)
+    page = write_html(tmp_path / "r.html", comparison, given).read_text("utf-8")
+    assert "Overfitting: after step 10 the loss on dev rose from 1.50 to 2.50" in page

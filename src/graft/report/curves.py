@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from graft.report import numbers
 from graft.report.drawing import NARROW, WIDE, Scale, line, path, picture, tag, text
+from graft.train.curves import curve_sentence
+from graft.train.plan import CurvePoint
 
-__all__ = ["curve_chart", "risk_chart"]
+__all__ = ["curve_chart", "meaning", "risk_chart"]
 
 MAX_CURVE_POINTS = 160
 
@@ -151,3 +154,17 @@ def _apart(places: Sequence[float], gap: float) -> list[float]:
     for place in order:
         moved[place] = last = max(places[place], last + gap)
     return moved
+
+
+def meaning(points: Sequence[Mapping[str, Any]], kept: int | None) -> str:
+    """Say what a training curve means; nothing where a look lacks a number."""
+    names = [item.name for item in fields(CurvePoint)]
+    whole = [point for point in points if all(_is_number(point.get(name)) for name in names)]
+    if not whole or len(whole) < len(points) or kept is None:
+        return ""
+    looks = [CurvePoint(**{name: point[name] for name in names}) for point in whole]
+    return curve_sentence(looks, int(kept))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

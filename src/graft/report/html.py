@@ -254,14 +254,15 @@ def _inline(*drawings: str) -> Markup:
     return Markup("".join(drawings))
 
 
-def _curves(comparand: Comparand) -> list[tuple[str, Markup]]:
+def _curves(comparand: Comparand) -> list[tuple[str, Markup, str]]:
+    """Return for each adapter its chart and what the curve means."""
     trained = comparand.settings.get("training") or {}
-    drawn = []
+    drawn: list[tuple[str, Markup, str]] = []
     for name, points in comparand.curves.items():
         kept = (trained.get(name) or {}).get("kept_step") if isinstance(trained, Mapping) else None
         forms = (curves.curve_chart(name, points, narrow=it, kept=kept) for it in FORMS)
-        drawn.append((name, _inline(*forms)))
-    return [(name, chart) for name, chart in drawn if chart]
+        drawn.append((name, _inline(*forms), curves.meaning(points, kept)))
+    return [item for item in drawn if item[1]]
 
 
 def _shortened(reading: Reading, limits: Limits) -> str:
